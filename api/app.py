@@ -1,0 +1,132 @@
+"""The HTTP application: routes, errors, OpenAPI; and the layer that gives requests their id."""
+
+import time
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.plugins import InitPlugin
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import buyer, operations, orders, problems, products, providers, refunds, webhooks
+from api.logs import log, request_id
+from api.security import Caller
+from api.wiring import Services
+from gateway.errors import GatewayError
+
+VERSION = "0.1.0"
+MAX_BODY = 256 * 1024
+
+_TAGS = [
+    Tag("Orders", "One order record, whatever the provider."),
+    Tag("Refunds", "Money going back."),
+    Tag("Catalogue", "Products and the prices that orders are made with."),
+    Tag("Providers", "What a merchant chooses from."),
+    Tag("Webhooks in", "Where providers deliver their events."),
+    Tag("Operations", "Health and metrics."),
+]
+
+
+def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "WithRequestId":
+    """The application over opened services. `plugins` add routes of their own (the demo does)."""
+    app = Litestar(
+        route_handlers=[
+            providers.router,
+            products.router,
+            orders.router,
+            refunds.router,
+            webhooks.receive,
+            buyer.router,
+            operations.live,
+            operations.ready,
+            operations.metrics,
+        ],
+        state=State({"services": services}),
+        dependencies={
+            "services": Provide(_services, sync_to_thread=False),
+            "caller": Provide(_caller, sync_to_thread=False),
+        },
+        exception_handlers={
+            GatewayError: problems.gateway_error,
+            HTTPException: problems.http_error,
+            Exception: problems.unexpected_error,
+        },
+        request_max_body_size=MAX_BODY,
+        openapi_config=_openapi(services),
+        plugins=list(plugins),
+        logging_config=None,
+    )
+    return WithRequestId(app, services)
+
+
+def _services(state: State) -> Services:
+    services: Services = state.services
+    return services
+
+
+def _caller(request: Request[Any, Any, Any]) -> Caller:
+    caller: Caller = request.scope["state"]["caller"]
+    return caller
+
+
+def _openapi(services: Services) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Payment gateway",
+        version=VERSION,
+        description="One payment interface, many providers.",
+        path="/",
+        servers=[],
+        tags=_TAGS,
+        security=[{"key": []}],
+        components=Components(
+            security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}
+        ),
+        render_plugins=[],
+    )
+
+
+class WithRequestId:
+    """Gives every request an id: in the answer's header, in problems, in the log."""
+
+    def __init__(self, app: Litestar, services: Services) -> None:
+        self.litestar = app
+        self._app: ASGIApp = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == ScopeType.WEBSOCKET:
+            await self._app(scope, receive, send)
+            return
+        current = self._services.ctx.ids.new("req")
+        token = request_id.set(current)
+        started, status = time.perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", current.encode()),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - started
+            self._services.metrics.request(scope["method"], status, seconds)
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                milliseconds=round(seconds * 1000, 1),
+            )
+            request_id.reset(token)

@@ -1,0 +1,225 @@
+"""The command line: `gateway --help`. Exit codes: 0 done, 1 failed, 2 misuse."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from api import logs, serving
+from api.security import SCOPES, Keys, Kind
+from api.settings import Settings, database_url, environment, load, secret_key
+from api.wiring import SystemClock
+from gateway.errors import GatewayError
+from gateway.ids import Ids
+from gateway.registry import configure, discover
+from storage.engine import Database
+from storage.migrate import pending, upgrade
+
+T = TypeVar("T")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class _Commands(click.Group):
+    """Turns our errors into one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except GatewayError as error:
+            click.echo(f"gateway: {error.detail}", err=True)
+            raise SystemExit(1) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="payment-gateway")
+def main() -> None:
+    """A payment gateway: one interface, many providers."""
+
+
+def _settings() -> Settings:
+    settings = load(environment())
+    logs.configure(settings.log_level, pretty=sys.stderr.isatty())
+    return settings
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--no-worker", is_flag=True, help="HTTP only; run `gateway worker` beside it.")
+def serve(host: str, port: int, no_worker: bool) -> None:
+    """Serve the API, with a worker in the same process."""
+    settings = _settings()
+
+    def ready() -> None:
+        click.echo(f"gateway: serving on http://{host}:{port}, API reference at /docs", err=True)
+
+    serving.run(serving.serve(settings, host, port, with_worker=not no_worker, ready=ready))
+
+
+@main.command()
+def worker() -> None:
+    """Run a worker alone: applies webhooks, settles what is in doubt, expires orders."""
+    serving.run(serving.work(_settings()))
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Only tell what is missing; exit code 1 if anything.")
+@_as_json
+def migrate(check: bool, as_json: bool) -> None:
+    """Bring the database to this version's schema."""
+    url = database_url(environment())
+    missing = asyncio.run(pending(url))
+    if not check and missing:
+        asyncio.run(upgrade(url))
+    if as_json:
+        click.echo(json.dumps({"missing" if check else "applied": missing}))
+    elif not missing:
+        click.echo("The database is up to date.")
+    else:
+        click.echo(f"{'Missing' if check else 'Applied'}: {', '.join(missing)}")
+    if check and missing:
+        raise SystemExit(1)
+
+
+@main.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox(arguments: tuple[str, ...]) -> None:
+    """Serve the stand-in providers: no account needed, no real money."""
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox", *arguments])
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="The gateway's port.")
+@click.option("--sandbox-port", default=8001, show_default=True, help="The sandbox's port.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Folder for the database and keys.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+def demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None:
+    """Everything at once: gateway, worker, stand-in providers and a little shop."""
+    from api.demo.run import run_demo  # its pages and templates are of no use to the others
+
+    run_demo(port=port, sandbox_port=sandbox_port, data=data, as_json=as_json)
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+@main.group()
+def keys() -> None:
+    """API keys."""
+
+
+@asynccontextmanager
+async def _open_keys() -> AsyncIterator[Keys]:
+    env = environment()
+    database = Database(database_url(env))
+    clock = SystemClock()
+    try:
+        await serving.check_schema(database.url)
+        yield Keys(database, Ids(clock, os.urandom), clock, secret_key(env))
+    finally:
+        await database.close()
+
+
+def _with_keys(act: Callable[[Keys], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with _open_keys() as opened:
+            return await act(opened)
+
+    return asyncio.run(run())
+
+
+@keys.command("create")
+@click.option("--merchant", required=True, help="The merchant's name; made if there is none.")
+@click.option("--kind", type=click.Choice(get_args(Kind)), default="secret", show_default=True)
+@click.option("--live", is_flag=True, help="For real money; test mode without it.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES))
+@click.option("--name", default="", help="A word for yourself.")
+@_as_json
+def create_key(
+    merchant: str, kind: Kind, live: bool, scopes: tuple[str, ...], name: str, as_json: bool
+) -> None:
+    """Make a key. It is shown once, here, and stored only as a digest."""
+
+    async def act(opened: Keys) -> tuple[str, str]:
+        merchant_id = await opened.merchant(merchant)
+        key = await opened.create(merchant_id, kind, livemode=live, scopes=scopes, name=name)
+        return merchant_id, key
+
+    merchant_id, key = _with_keys(act)
+    if as_json:
+        click.echo(json.dumps({"merchant": merchant_id, "key": key}))
+    else:
+        click.echo(key)
+        click.echo("Keep it now: it cannot be shown again.", err=True)
+
+
+@keys.command("list")
+@_as_json
+def list_keys(as_json: bool) -> None:
+    """List keys, without the keys themselves."""
+    records = _with_keys(lambda opened: opened.list())
+    if as_json:
+        click.echo(msgspec.json.encode(records).decode())
+        return
+    table = Table("Id", "Merchant", "Kind", "Mode", "Key", "Scopes", "Name", "Revoked")
+    for key in records:
+        mode = "live" if key.livemode else "test"
+        scopes = " ".join(key.scopes)
+        table.add_row(
+            key.id, key.merchant, key.kind, mode, key.hint, scopes, key.name, key.revoked_at
+        )
+    Console().print(table)
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def revoke_key(key_id: str) -> None:
+    """Refuse a key from now on."""
+    _with_keys(lambda opened: opened.revoke(key_id))
+    click.echo(f"{key_id} is revoked.")
+
+
+# --- providers ------------------------------------------------------------------------------------
+
+
+@main.group()
+def providers() -> None:
+    """Payment providers."""
+
+
+@providers.command("list")
+@_as_json
+def list_providers(as_json: bool) -> None:
+    """List the installed providers, and whether their settings switch them on."""
+    plugins = discover()
+    on = {item.plugin.name for item in configure(plugins, environment())}
+    if as_json:
+        rows = [
+            {"name": name, "display_name": plugin.display_name, "on": name in on}
+            for name, plugin in plugins.items()
+        ]
+        click.echo(json.dumps(rows))
+        return
+    table = Table("Name", "Provider", "On")
+    for name, plugin in plugins.items():
+        table.add_row(name, plugin.display_name, "yes" if name in on else "no")
+    Console().print(table)

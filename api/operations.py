@@ -1,0 +1,36 @@
+"""For whoever runs it: health, metrics."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from api.wiring import Services
+from gateway.errors import StoreUnavailable
+
+
+@get("/health/live", tags=["Operations"], summary="The process runs")
+async def live() -> dict[str, str]:
+    """Answers as long as the process can answer."""
+    return {"status": "ok"}
+
+
+@get("/health/ready", tags=["Operations"], summary="It can take requests")
+async def ready(services: Services) -> Response[dict[str, Any]]:
+    """The database answers. Providers are listed, not judged: one that is down stops nobody."""
+    checks: dict[str, Any] = {
+        "database": "ok",
+        "providers": {name: p.health for name, p in services.ctx.providers.items()},
+    }
+    try:
+        await services.queries.ping()
+    except StoreUnavailable:
+        checks["database"] = "unavailable"
+    ok = checks["database"] == "ok"
+    return Response({"status": "ok" if ok else "unavailable"} | checks, status_code=200 if ok else 503)
+
+
+@get("/metrics", tags=["Operations"], summary="Prometheus metrics", media_type="text/plain")
+async def metrics(services: Services) -> Response[bytes]:
+    """Counters and histograms of this process."""
+    kind = "text/plain; version=0.0.4; charset=utf-8"
+    return Response(services.metrics.render(), media_type=kind)

@@ -1,0 +1,42 @@
+"""Keyset pagination: a cursor is the id after which the next page starts, made opaque."""
+
+import base64
+import binascii
+import re
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+from litestar.params import Parameter
+
+from gateway.errors import InvalidRequest
+
+T = TypeVar("T")
+_ID = re.compile(r"[a-z]+_[0-9a-f]{32}")
+
+Limit = Annotated[int, Parameter(ge=1, le=500, description="At most so many")]
+Cursor = Annotated[str | None, Parameter(description="`next_cursor` of the page before")]
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """Some of a list, newest first; `next_cursor` is null on the last page."""
+
+    data: list[T]
+    next_cursor: str | None
+
+
+def encode(last_id: str | None) -> str | None:
+    """The cursor of the page after `last_id`."""
+    return None if last_id is None else base64.urlsafe_b64encode(last_id.encode()).decode()
+
+
+def decode(cursor: str | None) -> str | None:
+    """The id in a cursor. Raises InvalidRequest for one that we did not make."""
+    if cursor is None:
+        return None
+    try:
+        last_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        last_id = ""
+    if not _ID.fullmatch(last_id):
+        raise InvalidRequest("use next_cursor of the page before, as it is", path="cursor")
+    return last_id

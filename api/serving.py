@@ -1,0 +1,106 @@
+"""Running the HTTP server and the worker in one event loop, until a signal ends them."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from api import worker
+from api.app import WithRequestId, create_app
+from api.settings import Settings
+from api.wiring import Services, open_services
+from gateway.errors import SettingsError
+from storage.migrate import pending
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's own handling re-raises the signal before we have closed anything."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `until_signal`."""
+        yield
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def until_signal() -> asyncio.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def check_schema(database_url: str) -> None:
+    """Raises SettingsError when migrations are missing."""
+    missing = await pending(database_url)
+    if missing:
+        raise SettingsError(
+            f"the database lacks the migrations {', '.join(missing)}: run `gateway migrate`"
+        )
+
+
+async def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    *,
+    with_worker: bool = True,
+    build: Callable[[Services], WithRequestId] = create_app,
+    ready: Callable[[], None] = lambda: None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until a signal. `ready` is called once requests are answered."""
+    await check_schema(settings.database_url)
+    stop = stop or until_signal()
+    async with contextlib.AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        if with_worker:
+            await stack.enter_async_context(worker.running(services))
+        server = http_server(build(services), host, port)
+        task = asyncio.create_task(server.serve())
+        stopping = asyncio.create_task(stop.wait())
+        while not (server.started or task.done()):
+            await asyncio.sleep(0.01)
+        if server.started:
+            ready()
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopping.cancel()
+        await task
+
+
+def http_server(app: Any, host: str, port: int) -> uvicorn.Server:
+    """A server that leaves logging and signals to us."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            loop="uvloop",
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=30,
+        )
+    )
+
+
+async def work(settings: Settings) -> None:
+    """Run a worker alone until a signal."""
+    await check_schema(settings.database_url)
+    stop = until_signal()
+    async with open_services(settings) as services:
+        await worker.run(services, stop)

@@ -1,0 +1,97 @@
+"""Settings from the environment, or from a `.env` file beside the process.
+
+A missing or malformed setting is a SettingsError, one line that names it. Providers read their own
+settings (gateway.registry.configure); what concerns them together is checked here.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from dotenv import dotenv_values
+
+from gateway.errors import SettingsError
+from gateway.registry import ConfiguredProvider, configure, discover
+from storage.engine import normal_url
+
+DEFAULT_DATABASE = "sqlite+aiosqlite:///gateway.db"
+_SHORTEST_SECRET = 32
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the gateway itself is told. `secret_key` never leaves this process."""
+
+    database_url: str
+    secret_key: str
+    public_url: str
+    providers: tuple[ConfiguredProvider, ...]
+    pool_size: int = 10
+    log_level: str = "info"
+
+    def __repr__(self) -> str:
+        return f"Settings(public_url={self.public_url!r})"
+
+
+def environment(directory: Path | None = None) -> dict[str, str]:
+    """The process's environment over the `.env` file's; empty values count as unset."""
+    values = dotenv_values((directory or Path.cwd()) / ".env") | dict(os.environ)
+    return {name: value for name, value in values.items() if value}
+
+
+def database_url(env: Mapping[str, str]) -> str:
+    """DATABASE_URL with its driver. Raises SettingsError."""
+    return normal_url(env.get("DATABASE_URL", DEFAULT_DATABASE))
+
+
+def load(env: Mapping[str, str]) -> Settings:
+    """All settings. Raises SettingsError."""
+    public_url = _public_url(env.get("GATEWAY_PUBLIC_URL", "http://127.0.0.1:8000"))
+    level = env.get("GATEWAY_LOG_LEVEL", "info").lower()
+    if level not in ("debug", "info", "warning", "error"):
+        raise SettingsError("GATEWAY_LOG_LEVEL must be debug, info, warning or error")
+    return Settings(
+        database_url=database_url(env),
+        secret_key=secret_key(env),
+        public_url=public_url,
+        providers=tuple(configure(discover(), env)),
+        pool_size=_number(env, "GATEWAY_POOL_SIZE", 10, 1, 200),
+        log_level=level,
+    )
+
+
+def secret_key(env: Mapping[str, str]) -> str:
+    """GATEWAY_SECRET_KEY, with which API keys are hashed. Raises SettingsError."""
+    secret = env.get("GATEWAY_SECRET_KEY", "")
+    if len(secret) < _SHORTEST_SECRET:
+        what = "is too short" if secret else "is missing"
+        raise SettingsError(
+            f"GATEWAY_SECRET_KEY {what}: set it to {_SHORTEST_SECRET} or more random characters, "
+            "for example from: openssl rand -hex 32"
+        )
+    return secret
+
+
+def check_public_url(settings: Settings, modes: Iterable[str]) -> None:
+    """Live money goes over HTTPS only. Raises SettingsError. `modes`: those of the providers."""
+    if "live" in modes and not settings.public_url.startswith("https://"):
+        raise SettingsError(
+            "GATEWAY_PUBLIC_URL must be https:// when a provider has live keys, "
+            f"not {settings.public_url}"
+        )
+
+
+def _public_url(url: str) -> str:
+    parts = urlsplit(url)
+    plain = not (parts.query or parts.fragment or parts.username)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise SettingsError("GATEWAY_PUBLIC_URL must be like https://pay.example.com")
+    return url.rstrip("/")
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise SettingsError(f"{name} must be a number from {low} to {high}, not {text!r}")
+    return int(text)

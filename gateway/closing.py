@@ -1,0 +1,112 @@
+"""Closing attempts and orders: cancel, expire, make way for another provider."""
+
+from gateway.attempts import let_retry, lock, operation_for, payment_ref, refuse, refuse_paid
+from gateway.confirm import confirm_order
+from gateway.context import Context
+from gateway.errors import Conflict
+from gateway.facts import OrderCanceled, OrderExpired
+from gateway.idempotency import IdempotentRequest
+from gateway.operations import Settlement, perform, reserve
+from gateway.order import CLOSED_PAYMENTS, OrderState
+from gateway.recording import record
+from gateway.records import Answer, CancelCall
+
+
+async def close_attempt(
+    ctx: Context, merchant_id: str, order_id: str, payment_id: str
+) -> Settlement | None:
+    """Close an attempt at its provider: expire its checkout, or void its authorization.
+
+    None when there is nothing to close. Raises Conflict for a provider that cannot do it.
+    """
+    async with ctx.store.transaction() as tx:
+        locked, state = await lock(tx, merchant_id, order_id)
+        payment = state.payment(payment_id)
+        ref = payment_ref(locked.record, payment)
+        provider = ctx.providers.get(payment.provider)
+        if ref is None or payment.status in CLOSED_PAYMENTS or provider is None:
+            return None
+        if not provider.plugin.capabilities.cancel:
+            raise Conflict(
+                f"{provider.plugin.display_name} cannot close a checkout; wait until it expires",
+                code="not_supported_by_provider",
+            )
+        key = f"{payment_id}-cancel"
+        operation = operation_for(
+            ctx, locked.record, payment_id, payment.provider, key, CancelCall(ref)
+        )
+        operation = await reserve(ctx, tx, operation)
+    return await perform(ctx, operation)
+
+
+async def close_attempts(ctx: Context, merchant_id: str, order_id: str) -> OrderState:
+    """Close every open attempt of an unpaid order, the provider's truth winning.
+
+    Raises Conflict `order_already_paid` where one turns out paid, `payment_in_doubt` where one
+    could not be closed yet.
+    """
+    async with ctx.store.transaction() as tx:
+        _, state = await lock(tx, merchant_id, order_id)
+    refuse_paid(state)
+    for payment in state.payments:
+        settlement = await close_attempt(ctx, merchant_id, order_id, payment.id)
+        if settlement is None:
+            continue
+        state = settlement.state
+        refuse_paid(state)
+        if state.payment(payment.id).status not in CLOSED_PAYMENTS:
+            raise Conflict(
+                f"the attempt {payment.id} could not be closed at {payment.provider} yet, its "
+                "outcome is not known; try again in a minute",
+                code="payment_in_doubt",
+            )
+    return state
+
+
+async def cancel_order(
+    ctx: Context, merchant_id: str, order_id: str, request: IdempotentRequest
+) -> Answer:
+    """Cancel an unpaid order. Raises Conflict `payment_in_doubt`: the same key may try again."""
+    async with ctx.store.transaction() as tx:
+        await lock(tx, merchant_id, order_id)
+        await request.begin(ctx, tx)
+    try:
+        await close_attempts(ctx, merchant_id, order_id)
+        async with ctx.store.transaction() as tx:
+            locked, state = await lock(tx, merchant_id, order_id)
+            refuse_paid(state)
+            if state.status == "expired":
+                raise Conflict("the order has expired already", code="order_closed")
+            canceled = OrderCanceled(at=ctx.now())
+            source = "the merchant's request"
+            state = await record(ctx, tx, locked, "", [canceled], source=source)
+            return await request.succeed(tx, locked.record, state, order_id)
+    except Conflict as error:
+        if error.code == "payment_in_doubt":
+            await let_retry(ctx, request)
+            raise
+        return await refuse(ctx, request, error)
+
+
+async def expire_order(ctx: Context, merchant_id: str, order_id: str) -> bool:
+    """The order's time is over: ask the provider, close its page, then the order.
+
+    False when it cannot be decided yet and is to be looked at again. An authorized order is left
+    alone: its money is held, and the merchant decides.
+    """
+    await confirm_order(ctx, merchant_id, order_id)
+    async with ctx.store.transaction() as tx:
+        _, state = await lock(tx, merchant_id, order_id)
+    for payment in state.payments:
+        if payment.status == "open":
+            await close_attempt(ctx, merchant_id, order_id, payment.id)
+    async with ctx.store.transaction() as tx:
+        locked, state = await lock(tx, merchant_id, order_id)
+        if state.status not in ("open", "processing"):
+            return True
+        undecided = {"open", "processing"} & {payment.status for payment in state.payments}
+        if undecided:
+            return False
+        expired = OrderExpired(at=ctx.now())
+        await record(ctx, tx, locked, "", [expired], source="the order's expiry")
+    return True

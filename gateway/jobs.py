@@ -1,0 +1,195 @@
+"""The worker's work: received events and jobs, claimed with a lease, done, finished.
+
+Whatever a job does is safe to do twice: facts are stored once, calls go under their key. The fence
+keeps a worker that lost its lease from finishing or re-timing another one's job.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+from gateway import inbox
+from gateway.attempts import lock
+from gateway.closing import close_attempt, expire_order
+from gateway.confirm import confirm_payment
+from gateway.context import Context
+from gateway.errors import GatewayError
+from gateway.operations import Settlement, look_up, perform, window_passed
+from gateway.order import CLOSED_PAYMENTS, OrderState
+from gateway.ports import Transaction
+from gateway.records import Job, ReceivedEvent
+
+_log = logging.getLogger("gateway.worker")
+
+#: Jobs and events claimed at once, and how many of them run side by side.
+BATCH = 32
+CONCURRENCY = 8
+#: A job that raises this often is a dead letter.
+MAX_TRIES = 12
+_LONGEST_PAUSE = timedelta(hours=6)
+
+
+def backoff(tries: int, first: timedelta = timedelta(seconds=5)) -> timedelta:
+    """Doubling pauses: `first` after the first try, six hours at most."""
+    return min(first * (1 << min(tries - 1, 20)), _LONGEST_PAUSE)
+
+
+async def run_due(ctx: Context) -> int:
+    """Claim and do what is due now. Returns how much there was."""
+    now = ctx.now()
+    events = await ctx.store.claim_events(now, now + ctx.lease, BATCH)
+    jobs = await ctx.store.claim_jobs(now, now + ctx.lease, BATCH)
+    limit = asyncio.Semaphore(CONCURRENCY)
+
+    async def bounded(work: Coroutine[Any, Any, None]) -> None:
+        async with limit:
+            await work
+
+    work = [_apply(ctx, event) for event in events] + [_run(ctx, job) for job in jobs]
+    await asyncio.gather(*(bounded(item) for item in work))
+    return len(work)
+
+
+async def _apply(ctx: Context, event: ReceivedEvent) -> None:
+    try:
+        await inbox.apply(ctx, event)
+    except Exception as error:
+        _log.exception("event not applied", extra={"event": event.event_id, "type": event.type})
+        await _quietly(inbox.failed(ctx, event, _reason(error)))
+
+
+async def _run(ctx: Context, job: Job) -> None:
+    try:
+        await _HANDLERS[job.kind](ctx, job)
+    except Exception as error:
+        _log.exception("job failed", extra={"job": job.kind, "subject": job.subject})
+        await _quietly(_failed(ctx, job, _reason(error)))
+
+
+def _reason(error: Exception) -> str:
+    """What may be stored of an error: our own words, or only its class."""
+    detail = error.detail if isinstance(error, GatewayError) else ""
+    return f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """When even putting the work back fails, its lease runs out and it is claimed again."""
+    try:
+        await work
+    except Exception:
+        _log.exception("could not put work back")
+
+
+async def _failed(ctx: Context, job: Job, error: str) -> None:
+    async with ctx.store.transaction() as tx:
+        if job.attempts >= MAX_TRIES:
+            await tx.bury_job(job, error)
+        else:
+            await tx.retry_job(job, ctx.now() + backoff(job.attempts), error)
+
+
+# --- what each kind of job does -------------------------------------------------------------------
+
+
+async def _resume_operation(ctx: Context, job: Job) -> None:
+    """An operation was left unsettled: call again under its key, or look it up after the window."""
+    async with ctx.store.transaction() as tx:
+        operation = await tx.operation(job.merchant_id, job.subject)
+        if operation is None or operation.settled:
+            await tx.finish_job(job)
+            return
+
+    async def finish(tx: Transaction, settlement: Settlement) -> None:
+        if settlement.settled:
+            await tx.finish_job(job)
+            return
+        pause = backoff(job.attempts)
+        retry_after = getattr(settlement.error, "retry_after", None)
+        if retry_after:
+            pause = max(pause, timedelta(seconds=retry_after))
+        await tx.retry_job(job, ctx.now() + pause, settlement.outcome)
+
+    if not window_passed(ctx, operation):
+        await perform(ctx, operation, finish, tries=1)
+    elif operation.verb in ("create", "refund"):
+        await look_up(ctx, operation, finish)
+    else:  # for a capture or a cancel the payment's own truth tells
+        await look_up(ctx, operation, finish)
+        await confirm_payment(ctx, operation.merchant_id, operation.order_id, operation.payment_id)
+
+
+async def _confirm_payment(ctx: Context, job: Job) -> None:
+    """An event asked for the provider's truth."""
+
+    async def finish(tx: Transaction, settlement: Settlement) -> None:
+        if settlement.settled:
+            await tx.finish_job(job)
+        else:
+            await tx.retry_job(job, ctx.now() + backoff(job.attempts), settlement.outcome)
+
+    order_id = await _order_of(ctx, job)
+    if order_id is None or not await confirm_payment(
+        ctx, job.merchant_id, order_id, job.subject, finish
+    ):
+        await _finish(ctx, job)
+
+
+async def _check_payment(ctx: Context, job: Job) -> None:
+    """Nobody reported on an open payment: look, at growing distances, until it is closed."""
+    order_id = await _order_of(ctx, job)
+    if order_id is None:
+        await _finish(ctx, job)
+        return
+    async with ctx.store.transaction() as tx:
+        _, state = await lock(tx, job.merchant_id, order_id)
+    if _abandoned(state, job.subject):
+        await close_attempt(ctx, job.merchant_id, order_id, job.subject)
+    else:
+        await confirm_payment(ctx, job.merchant_id, order_id, job.subject)
+    async with ctx.store.transaction() as tx:
+        _, state = await lock(tx, job.merchant_id, order_id)
+        if state.payment(job.subject).status in CLOSED_PAYMENTS:
+            await tx.finish_job(job)
+        else:
+            pause = backoff(job.attempts, timedelta(minutes=5))
+            await tx.retry_job(job, ctx.now() + pause, "still open")
+
+
+def _abandoned(state: OrderState, payment_id: str) -> bool:
+    """Its order is closed, or another attempt has taken its place: the page must not stay open."""
+    if state.payment(payment_id).status != "open":
+        return False
+    current = state.current
+    return state.status not in ("open", "processing") or (
+        current is not None and current.id != payment_id
+    )
+
+
+async def _expire_order(ctx: Context, job: Job) -> None:
+    if await expire_order(ctx, job.merchant_id, job.subject):
+        await _finish(ctx, job)
+    else:
+        async with ctx.store.transaction() as tx:
+            pause = backoff(job.attempts, timedelta(minutes=1))
+            await tx.retry_job(job, ctx.now() + pause, "not decided yet")
+
+
+async def _order_of(ctx: Context, job: Job) -> str | None:
+    async with ctx.store.transaction() as tx:
+        found = await tx.find_payment("", job.subject, ())
+    return found[1] if found else None
+
+
+async def _finish(ctx: Context, job: Job) -> None:
+    async with ctx.store.transaction() as tx:
+        await tx.finish_job(job)
+
+
+_HANDLERS: dict[str, Callable[[Context, Job], Awaitable[None]]] = {
+    "resume_operation": _resume_operation,
+    "confirm_payment": _confirm_payment,
+    "check_payment": _check_payment,
+    "expire_order": _expire_order,
+}

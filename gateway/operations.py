@@ -1,0 +1,292 @@
+"""Reserve → call → settle: how every call to a provider is made.
+
+The intent is committed before the call (`reserve`), together with a job that will take it up again
+should this process die. No transaction is open during the call. Its outcome is committed with the
+facts it brought (`perform`). An operation that stays in doubt is called again under the same key
+inside the provider's key window, and looked up after it.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from gateway.context import Context
+from gateway.errors import GatewayError, OutcomeUnknown, ProviderError, Rejected, Unavailable
+from gateway.facts import (
+    CallSettled,
+    CallUnknown,
+    CreateRejected,
+    Fact,
+    Flagged,
+    ProviderFact,
+    RefundRejected,
+    RefundUpdated,
+)
+from gateway.order import OrderState
+from gateway.ports import LockedOrder, Transaction
+from gateway.recording import entry, record
+from gateway.records import CreateCall, Operation, OrderRecord, RefundCall, TimelineEntry
+
+Outcome = Literal["succeeded", "rejected", "unavailable", "unknown"]
+
+#: Tries inside one request, so that a hiccup is not the buyer's problem.
+QUICK_TRIES = 3
+#: No further try in the request once this much time has gone into it.
+QUICK_SECONDS = 4.0
+#: After this many unclear answers an operation in doubt stands in the attention list too.
+DOUBTS_BEFORE_ATTENTION = 6
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """How a call ended, and what the order is now. `error` is set unless it succeeded."""
+
+    outcome: Outcome
+    order: OrderRecord
+    state: OrderState
+    error: ProviderError | None = None
+
+    @property
+    def settled(self) -> bool:
+        """There is nothing more to find out about this operation."""
+        return self.outcome in ("succeeded", "rejected")
+
+
+#: Runs in the transaction that settles.
+Finish = Callable[[Transaction, Settlement], Awaitable[None]]
+
+
+async def reserve(ctx: Context, tx: Transaction, operation: Operation) -> Operation:
+    """Commit to a call, in the caller's transaction, with a job that resumes it after the lease."""
+    stored = await tx.reserve(operation)
+    if not stored.settled:
+        run_at = ctx.now() + ctx.lease
+        await tx.enqueue(operation.merchant_id, "resume_operation", operation.key, run_at)
+    return stored
+
+
+async def perform(
+    ctx: Context, operation: Operation, finish: Finish | None = None, *, tries: int = QUICK_TRIES
+) -> Settlement:
+    """Call the provider and settle. Raises nothing that a provider did; see Settlement."""
+    started = time.perf_counter()
+    facts: Sequence[ProviderFact] = ()
+    error: ProviderError | None = None
+    for attempt in range(1, tries + 1):
+        facts, error = await _call(ctx, operation)
+        spent = time.perf_counter() - started
+        pause = _quick_pause(error, attempt)
+        if pause is None or attempt == tries or spent + pause > QUICK_SECONDS:
+            break
+        await asyncio.sleep(pause)
+    if isinstance(error, Rejected) and operation.attempts:
+        facts, error = await _doubt_rejection(ctx, operation, error)
+    milliseconds = round((time.perf_counter() - started) * 1000)
+    return await _settle(ctx, operation, facts, error, milliseconds, finish)
+
+
+async def _call(
+    ctx: Context, operation: Operation
+) -> tuple[Sequence[ProviderFact], ProviderError | None]:
+    provider = ctx.providers.get(operation.provider)
+    if provider is None:
+        return (), Unavailable(f"the provider {operation.provider} is switched off")
+    try:
+        return await provider.call(operation.call, operation.key), None
+    except ProviderError as error:
+        return (), error
+    except GatewayError as error:  # refused before anything was sent
+        return (), Rejected(error.detail, provider_code=error.code)
+
+
+def _quick_pause(error: ProviderError | None, attempt: int) -> float | None:
+    """Seconds until the next try inside the request; None for no further one."""
+    if isinstance(error, Unavailable):
+        return max(error.retry_after or 0, 0.3 * attempt)
+    return 0.3 * attempt if isinstance(error, OutcomeUnknown) else None
+
+
+async def _doubt_rejection(
+    ctx: Context, operation: Operation, error: Rejected
+) -> tuple[Sequence[ProviderFact], ProviderError | None]:
+    """A refusal after an unanswered try may only mean that the first one worked: look."""
+    if not isinstance(operation.call, RefundCall):
+        return (), error
+    found = await _look_up_refund(ctx, operation)
+    if isinstance(found, ProviderError):
+        return (), found
+    return (found, None) if found else ((), error)
+
+
+async def _look_up_refund(
+    ctx: Context, operation: Operation
+) -> Sequence[ProviderFact] | ProviderError | None:
+    """This refund's facts; empty when the provider has no such refund; None when it cannot tell."""
+    provider = ctx.providers.get(operation.provider)
+    if provider is None or not isinstance(operation.call, RefundCall):
+        return None
+    request = operation.call.request
+    try:
+        facts = await provider.find_refunds(request.payment)
+    except ProviderError as error:
+        return error
+    if facts is None:
+        return None
+    ours = [f for f in facts if isinstance(f, RefundUpdated) and f.refund_id == request.refund_id]
+    return facts if ours else ()
+
+
+async def look_up(ctx: Context, operation: Operation, finish: Finish | None = None) -> Settlement:
+    """Settle an operation whose key window has passed: ask what became of it, send nothing.
+
+    For captures and cancels the truth is the payment's, which the caller confirms separately.
+    """
+    found: Sequence[ProviderFact] | ProviderError | None = ()
+    error: ProviderError | None = None
+    if isinstance(operation.call, RefundCall):
+        found = await _look_up_refund(ctx, operation)
+    elif isinstance(operation.call, CreateCall):
+        found = None
+    if isinstance(found, ProviderError):
+        error, found = found, ()
+    elif found is None:
+        error = OutcomeUnknown("the provider's key window has passed and it cannot be looked up")
+    elif not found and isinstance(operation.call, RefundCall):
+        error = Rejected("the provider has no such refund", provider_code="not_found_at_provider")
+    return await _settle(ctx, operation, found or (), error, 0, finish)
+
+
+def window_passed(ctx: Context, operation: Operation) -> bool:
+    """Whether the operation's key may have been forgotten by the provider (with a tenth spare)."""
+    provider = ctx.providers.get(operation.provider)
+    if provider is None:
+        return False
+    seconds: int = getattr(provider.plugin.key_windows, operation.verb)
+    return ctx.now() - operation.created_at > timedelta(seconds=seconds * 0.9)
+
+
+async def _settle(
+    ctx: Context,
+    operation: Operation,
+    facts: Sequence[ProviderFact],
+    error: ProviderError | None,
+    milliseconds: int,
+    finish: Finish | None,
+) -> Settlement:
+    outcome = _outcome(error)
+    async with ctx.store.transaction() as tx:
+        locked = await tx.lock_order(operation.merchant_id, operation.order_id)
+        if locked is None:
+            raise LookupError(f"operation {operation.key} without its order")
+        state = await record(
+            ctx,
+            tx,
+            locked,
+            operation.payment_id,
+            [*facts, *_own_facts(ctx, operation, locked, error)],
+            source=f"the answer to {operation.verb}",
+            entries=[_timeline(ctx, operation, error, outcome, milliseconds)],
+        )
+        settlement = Settlement(outcome, locked.record, state, error)
+        await tx.save_attempt(operation, settled=settlement.settled, outcome=outcome)
+        if settlement.settled:
+            await tx.drop_job(operation.merchant_id, "resume_operation", operation.key)
+        if outcome == "rejected" and operation.verb in ("capture", "cancel"):
+            # A refusal often means that the payment is not what we thought it was: look.
+            await tx.enqueue(
+                operation.merchant_id, "confirm_payment", operation.payment_id, ctx.now()
+            )
+        if finish is not None:
+            await finish(tx, settlement)
+    ctx.wake()
+    return settlement
+
+
+def _outcome(error: ProviderError | None) -> Outcome:
+    match error:
+        case None:
+            return "succeeded"
+        case Rejected():
+            return "rejected"
+        case Unavailable():
+            return "unavailable"
+    return "unknown"
+
+
+def _own_facts(
+    ctx: Context, operation: Operation, locked: LockedOrder, error: ProviderError | None
+) -> list[Fact]:
+    """What the outcome itself means for the order, beside the provider's facts."""
+    now = ctx.now()
+    doubts = _doubts(operation, locked)
+    if isinstance(error, OutcomeUnknown):
+        attempt = f"{operation.key}#{operation.attempts}"
+        facts: list[Fact] = [CallUnknown(operation=attempt, verb=operation.verb, at=now)]
+        if len(doubts) + 1 >= DOUBTS_BEFORE_ATTENTION:
+            detail = (
+                f"{len(doubts) + 1} tries to {operation.verb} ended without a clear answer; "
+                "look at the payment at the provider"
+            )
+            # Flagged once: the subject is the first doubt, which settles with the others.
+            subject = min(doubts)
+            facts.append(Flagged(flag="unknown_outcome", subject=subject, detail=detail, at=now))
+        return facts
+    if isinstance(error, Unavailable):
+        return []
+    facts = [CallSettled(operation=doubt, at=now) for doubt in doubts]
+    if isinstance(error, Rejected):
+        code = error.provider_code or error.code
+        if isinstance(operation.call, CreateCall):
+            facts.append(CreateRejected(code=code, message=error.detail, at=now))
+        if isinstance(operation.call, RefundCall):
+            refund_id = operation.call.request.refund_id
+            facts.append(
+                RefundRejected(refund_id=refund_id, code=code, message=error.detail, at=now)
+            )
+    return facts
+
+
+def _doubts(operation: Operation, locked: LockedOrder) -> list[str]:
+    """The tries of this operation whose outcome is not known, as CallUnknown names them."""
+    facts = [recorded.fact for recorded in locked.recorded]
+    settled = {fact.operation for fact in facts if isinstance(fact, CallSettled)}
+    return [
+        fact.operation
+        for fact in facts
+        if isinstance(fact, CallUnknown)
+        and fact.operation.partition("#")[0] == operation.key
+        and fact.operation not in settled
+    ]
+
+
+def _timeline(
+    ctx: Context,
+    operation: Operation,
+    error: ProviderError | None,
+    outcome: Outcome,
+    milliseconds: int,
+) -> TimelineEntry:
+    summary = f"{operation.verb} at {operation.provider}: {outcome}"
+    rule = {
+        "succeeded": "the provider answered",
+        "rejected": "the provider refused; nothing was done",
+        "unavailable": "nothing was done; it will be tried again with the same key",
+        "unknown": "no clear answer; it will be tried again with the same key, never called failed",
+    }[outcome]
+    details = {
+        "verb": operation.verb,
+        "provider": operation.provider,
+        "payment": operation.payment_id,
+        "idempotency_key": operation.key,
+        "attempt": operation.attempts + 1,
+        "milliseconds": milliseconds,
+    }
+    if error is not None:
+        details["code"] = error.provider_code or error.code
+        details["detail"] = error.detail
+        if error.request_id:
+            details["provider_request_id"] = error.request_id
+    return entry(ctx, "call", summary, rule, **details)

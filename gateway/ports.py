@@ -1,0 +1,180 @@
+"""What the domain asks of the outside world: the time, and a store with transactions."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gateway.facts import Recorded
+    from gateway.order import OrderState
+    from gateway.records import (
+        Answer,
+        ClaimedKey,
+        Job,
+        JobKind,
+        KeyClaim,
+        MerchantEvent,
+        Operation,
+        OrderRecord,
+        ReceivedEvent,
+        TimelineEntry,
+    )
+
+
+class Clock(Protocol):
+    """Tells the time. Injected everywhere, so that tests can move it."""
+
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+        ...
+
+
+class Transaction(Protocol):
+    """One database transaction. Everything done through it commits together or not at all."""
+
+    # orders and their facts
+
+    async def add_order(self, order: "OrderRecord") -> None:
+        """Insert an order. Raises Conflict `reference_taken`."""
+        ...
+
+    async def lock_order(self, merchant_id: str, order_id: str) -> "LockedOrder | None":
+        """The order with its facts, locked against every other transaction until this one ends."""
+        ...
+
+    async def add_facts(
+        self, order: "OrderRecord", recorded: Sequence["Recorded"], at: datetime
+    ) -> "Sequence[Recorded]":
+        """Append facts; those already known are left alone. Returns the new ones."""
+        ...
+
+    async def save_state(self, order: "OrderRecord", state: "OrderState", at: datetime) -> None:
+        """Write the projection: the order's state, its payments, refunds and provider ids."""
+        ...
+
+    async def find_payment(
+        self, provider: str, payment_id: str | None, provider_ids: Sequence[str]
+    ) -> tuple[str, str, str] | None:
+        """(merchant, order, payment) by our payment id, else by any id the provider uses for it."""
+        ...
+
+    # operations
+
+    async def reserve(self, operation: "Operation") -> "Operation":
+        """Insert the operation, or re-open the one with this key; returns it as it now stands."""
+        ...
+
+    async def operation(self, merchant_id: str, key: str) -> "Operation | None":
+        """The operation with this key."""
+        ...
+
+    async def save_attempt(self, operation: "Operation", *, settled: bool, outcome: str) -> None:
+        """Count an attempt and note how it ended."""
+        ...
+
+    # jobs and the inbox
+
+    async def enqueue(
+        self, merchant_id: str, kind: "JobKind", subject: str, run_at: datetime
+    ) -> None:
+        """Have a job done at `run_at`; one that waits already is moved to the earlier time."""
+        ...
+
+    async def drop_job(self, merchant_id: str, kind: "JobKind", subject: str) -> None:
+        """The job is no longer needed."""
+        ...
+
+    async def finish_job(self, job: "Job") -> bool:
+        """Delete a claimed job; False when its lease was lost to another worker."""
+        ...
+
+    async def retry_job(self, job: "Job", run_at: datetime, error: str) -> bool:
+        """Put a claimed job back; False when its lease was lost."""
+        ...
+
+    async def bury_job(self, job: "Job", error: str) -> bool:
+        """Keep a job as a dead letter; False when its lease was lost."""
+        ...
+
+    async def finish_event(
+        self, event: "ReceivedEvent", status: str, rule: str, *, merchant_id: str = ""
+    ) -> bool:
+        """Note what became of a claimed event; False when its lease was lost."""
+        ...
+
+    async def retry_event(self, event: "ReceivedEvent", run_at: datetime, error: str) -> bool:
+        """Put a claimed event back; False when its lease was lost."""
+        ...
+
+    # idempotency keys
+
+    async def claim_key(self, claim: "KeyClaim", now: datetime, lease_until: datetime) -> "ClaimedKey":
+        """Take an Idempotency-Key, or learn why not."""
+        ...
+
+    async def bind_key(self, claim: "KeyClaim", resource_id: str) -> None:
+        """Note what the request under this key has reserved, for a resumption."""
+        ...
+
+    async def answer_key(self, claim: "KeyClaim", answer: "Answer") -> None:
+        """Store the answer that every repetition will get."""
+        ...
+
+    async def release_key(self, claim: "KeyClaim") -> None:
+        """Let the next request with this key go on at once: nothing has been answered for good."""
+        ...
+
+    # what others are told
+
+    async def add_events(self, events: Sequence["MerchantEvent"]) -> None:
+        """Append to the merchant's event feed."""
+        ...
+
+    async def add_timeline(
+        self, merchant_id: str, order_id: str, entries: Sequence["TimelineEntry"]
+    ) -> None:
+        """Append to the order's timeline."""
+        ...
+
+
+class LockedOrder(Protocol):
+    """An order as read under its lock."""
+
+    @property
+    def record(self) -> "OrderRecord":
+        """What the merchant asked for."""
+        ...
+
+    @property
+    def recorded(self) -> "Sequence[Recorded]":
+        """All its facts."""
+        ...
+
+
+class Store(Protocol):
+    """Opens transactions, and claims work."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that commits on a clean exit and rolls back on an exception.
+
+        Raises StoreUnavailable when the database cannot take it now.
+        """
+        ...
+
+    async def claim_jobs(self, now: datetime, lease_until: datetime, limit: int) -> "list[Job]":
+        """Lease jobs that are due, oldest first. Another worker's are left alone."""
+        ...
+
+    async def claim_events(
+        self, now: datetime, lease_until: datetime, limit: int
+    ) -> "list[ReceivedEvent]":
+        """Lease received events that are due, oldest first."""
+        ...
+
+    async def store_event(self, event: "ReceivedEvent") -> bool:
+        """Store a verified event durably (in a group commit); False when it was there already.
+
+        Raises StoreUnavailable when it could not be stored.
+        """
+        ...

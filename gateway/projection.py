@@ -1,0 +1,319 @@
+"""project(terms, facts) → state: the whole truth about an order, computed from its facts alone.
+
+It is a function of the *set* of facts: their order of arrival and their repetition cannot matter.
+That holds because nothing here looks at positions; where facts disagree, a fixed precedence decides
+(money that moved beats everything that says it did not), and what cannot be right goes to the
+attention list instead of into `paid`.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from gateway.facts import (
+    Authorized,
+    BuyerApproved,
+    CallSettled,
+    CallUnknown,
+    Canceled,
+    Captured,
+    CaptureRequested,
+    CheckoutOpened,
+    CreateRejected,
+    Declined,
+    Expired,
+    Fact,
+    Failed,
+    Fee,
+    Flagged,
+    OrderCanceled,
+    OrderExpired,
+    PaidWith,
+    PaymentStarted,
+    Pending,
+    ProviderIds,
+    Recorded,
+    Unrecognized,
+)
+from gateway.order import (
+    Attention,
+    DisputeState,
+    Failure,
+    Method,
+    OrderState,
+    OrderStatus,
+    OrderTerms,
+    PaymentState,
+    PaymentStatus,
+    RefundState,
+)
+from gateway.projection_refunds import disputed_amount, project_disputes, project_refunds
+
+_F = TypeVar("_F", bound=Fact)
+
+
+class Facts:
+    """The facts of one payment (or of the order itself), each kind in a fixed order."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        unique = {fact.key: fact for fact in sorted(facts, key=repr)}
+        self._all = [unique[key] for key in sorted(unique)]
+
+    def of(self, kind: type[_F]) -> list[_F]:
+        """All facts of one kind, sorted by their natural key."""
+        return [fact for fact in self._all if isinstance(fact, kind)]
+
+    def first(self, kind: type[_F]) -> _F | None:
+        """The first fact of a kind by natural key, or None."""
+        return next(iter(self.of(kind)), None)
+
+
+def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
+    """The state that `recorded` amounts to under `terms`. Pure."""
+    by_payment: dict[str, list[Fact]] = {}
+    for entry in recorded:
+        by_payment.setdefault(entry.payment_id, []).append(entry.fact)
+    own = Facts(by_payment.pop("", []))
+    groups = {payment_id: Facts(facts) for payment_id, facts in sorted(by_payment.items())}
+
+    payments: list[PaymentState] = []
+    refunds: list[RefundState] = []
+    disputes: list[DisputeState] = []
+    attention: list[Attention] = _flags(own, None)
+    for payment_id, facts in groups.items():
+        captured, complaints = _captures(terms, payment_id, facts)
+        its_refunds, refund_complaints = project_refunds(terms, payment_id, facts, captured)
+        its_disputes, dispute_complaints = project_disputes(terms, payment_id, facts)
+        payments.append(_payment(terms, payment_id, facts, its_refunds, its_disputes))
+        refunds += its_refunds
+        disputes += its_disputes
+        attention += complaints + refund_complaints + dispute_complaints
+        attention += _flags(facts, payment_id)
+
+    paid = [payment for payment in payments if payment.paid_in_full]
+    attention += [
+        Attention(
+            "paid_twice",
+            f"the order was already paid by {paid[0].id}; refund this payment to the buyer",
+            payment.id,
+        )
+        for payment in paid[1:]
+    ]
+    fee = _fee(terms, groups)
+    captured_total = sum(payment.amount_captured for payment in payments)
+    refunded_total = sum(payment.amount_refunded for payment in payments)
+    return OrderState(
+        status=_order_status(own, payments, paid),
+        payments=tuple(payments),
+        refunds=tuple(sorted(refunds, key=lambda refund: refund.id)),
+        disputes=tuple(sorted(disputes, key=lambda dispute: dispute.id)),
+        attention=tuple(attention),
+        amount_captured=captured_total,
+        amount_refunded=refunded_total,
+        amount_refundable=sum(payment.amount_refundable for payment in payments),
+        amount_disputed=sum(disputed_amount(terms, [dispute]) for dispute in disputes),
+        fee=fee,
+        net=None if fee is None else captured_total - refunded_total - fee,
+        paid_at=paid[0].captured_at if paid else None,
+    )
+
+
+def _order_status(
+    own: Facts, payments: list[PaymentState], paid: list[PaymentState]
+) -> OrderStatus:
+    """First match wins; money that a provider holds beats what we intended."""
+    if paid:
+        kept = paid[0]
+        if kept.amount_refunded == 0:
+            return "paid"
+        whole = kept.amount_refunded >= kept.amount_captured
+        return "refunded" if whole else "partially_refunded"
+    states = {payment.status for payment in payments}
+    if "processing" in states:
+        return "processing"
+    if "authorized" in states:
+        return "authorized"
+    if own.first(OrderCanceled):
+        return "canceled"
+    if payments and payments[-1].creation_in_doubt and not own.first(OrderExpired):
+        return "processing"
+    live = states & {"creating", "open"}
+    if own.first(OrderExpired) or (payments and payments[-1].status == "expired" and not live):
+        return "expired"
+    return "open"
+
+
+def _payment(
+    terms: OrderTerms,
+    payment_id: str,
+    facts: Facts,
+    refunds: list[RefundState],
+    disputes: list[DisputeState],
+) -> PaymentState:
+    started = facts.first(PaymentStarted)
+    opened = facts.first(CheckoutOpened)
+    authorized = facts.first(Authorized)
+    captures = facts.of(Captured)
+    captured, complaints = _captures(terms, payment_id, facts)
+    paid_in_full = bool(captures) and not complaints
+    status = "captured" if paid_in_full else _unpaid_status(facts)
+    held = sum(refund.amount for refund in refunds if refund.status in ("pending", "succeeded"))
+    provider_ids = _provider_ids(facts)
+    shown = [ids.payment_id for ids in facts.of(ProviderIds) if ids.payment_id]
+    return PaymentState(
+        id=payment_id,
+        provider=started.provider if started else "",
+        status=status,
+        amount=started.amount if started else terms.amount,
+        created_at=started.at if started else None,
+        provider_order_id=opened.provider_order_id if opened else None,
+        provider_payment_id=(
+            shown[0] if shown else captures[0].capture_id if captures else None
+        ),
+        authorization_id=authorized.authorization_id if authorized else None,
+        capture_id=captures[0].capture_id if captures else None,
+        provider_ids=provider_ids,
+        checkout_url=opened.url if opened and status == "open" else None,
+        method=_method(facts),
+        failure=None if paid_in_full else _failure(facts),
+        declines=len(facts.of(Declined)),
+        amount_captured=captured,
+        amount_refunded=sum(r.amount for r in refunds if r.status == "succeeded"),
+        amount_refundable=max(0, captured - held - disputed_amount(terms, disputes)),
+        paid_in_full=paid_in_full,
+        creation_in_doubt=status == "creating" and bool(unsettled_calls(facts)),
+        captured_at=max((capture.at for capture in captures), default=None),
+    )
+
+
+def _unpaid_status(facts: Facts) -> PaymentStatus:
+    """The status of a payment without a valid capture; first match wins."""
+    failed = {fact.object_id for fact in facts.of(Failed)}
+    clearing = [fact for fact in facts.of(Pending) if fact.object_id not in failed]
+    # A checkout whose address nobody was given cannot be paid: its creation alone is in doubt.
+    unknown = [call for call in unsettled_calls(facts) if call.verb != "create"]
+    if facts.first(Captured) or clearing or unknown:
+        return "processing"
+    if failed or facts.first(CreateRejected):
+        return "failed"
+    if facts.first(Canceled):
+        return "canceled"
+    if facts.first(Expired):
+        return "expired"
+    if facts.first(Unrecognized):
+        return "processing"
+    if facts.first(Authorized):
+        return "authorized"
+    if facts.first(BuyerApproved) and not facts.first(Declined):
+        return "processing"
+    return "open" if facts.first(CheckoutOpened) else "creating"
+
+
+def unsettled_calls(facts: Facts) -> list[CallUnknown]:
+    """Calls whose outcome is still not known."""
+    settled = {fact.operation for fact in facts.of(CallSettled)}
+    return [fact for fact in facts.of(CallUnknown) if fact.operation not in settled]
+
+
+def _captures(
+    terms: OrderTerms, payment_id: str, facts: Facts
+) -> tuple[int, list[Attention]]:
+    """The money captured in the order's currency, and what is wrong with it.
+
+    Two facts that disagree on one capture count as its smaller amount, and are a mismatch.
+    """
+    captures = facts.of(Captured)
+    amounts: dict[str, list[int]] = {}
+    complaints: list[Attention] = []
+    for capture in captures:
+        if capture.currency == terms.currency:
+            amounts.setdefault(capture.capture_id, []).append(capture.amount)
+        else:
+            complaints.append(
+                Attention(
+                    "currency_mismatch",
+                    f"the provider captured {capture.amount} {capture.currency} where the order "
+                    f"asks for {terms.amount} {terms.currency}; refund it at the provider",
+                    payment_id,
+                    capture.capture_id,
+                )
+            )
+    total = sum(min(of_one) for of_one in amounts.values())
+    expected = {terms.amount}
+    if terms.capture == "manual":
+        expected |= {f.amount for f in facts.of(CaptureRequested) if f.currency == terms.currency}
+    disagree = any(len(of_one) > 1 for of_one in amounts.values())
+    if amounts and (total not in expected or disagree):
+        complaints.append(
+            Attention(
+                "amount_mismatch",
+                f"the provider captured {total} {terms.currency} where {terms.amount} was due; "
+                "refund it, or settle the difference with the buyer",
+                payment_id,
+                sorted(amounts)[0],
+            )
+        )
+    return total, complaints
+
+
+def _provider_ids(facts: Facts) -> tuple[str, ...]:
+    """Every id under which the provider may speak of this payment, sorted."""
+    ids: set[str] = set()
+    for opened in facts.of(CheckoutOpened):
+        ids.add(opened.provider_order_id)
+    for more in facts.of(ProviderIds):
+        ids.update(more.ids)
+    for authorized in facts.of(Authorized):
+        ids.add(authorized.authorization_id)
+    for capture in facts.of(Captured):
+        ids.add(capture.capture_id)
+    for pending in facts.of(Pending):
+        ids.add(pending.object_id)
+    return tuple(sorted(ids))
+
+
+def _method(facts: Facts) -> Method | None:
+    """The most telling method known: one with a card number end beats a bare type."""
+    known = sorted(facts.of(PaidWith), key=lambda fact: (fact.last4 is None, fact.key))
+    return Method(known[0].type, known[0].brand, known[0].last4) if known else None
+
+
+def _failure(facts: Facts) -> Failure | None:
+    """The final failure if there is one, else the latest decline."""
+    final: list[Failed | CreateRejected | Declined] = [
+        *facts.of(Failed),
+        *facts.of(CreateRejected),
+    ]
+    latest = sorted(final or facts.of(Declined), key=lambda fact: (fact.at, fact.key))
+    return Failure(latest[-1].code, latest[-1].message) if latest else None
+
+
+def _fee(terms: OrderTerms, groups: dict[str, Facts]) -> int | None:
+    """What providers kept, once it is known for every capture; None across currencies."""
+    total, captures = 0, 0
+    for facts in groups.values():
+        fees = {fee.object_id: fee for fee in facts.of(Fee)}
+        captured = {capture.capture_id for capture in facts.of(Captured)}
+        captures += len(captured)
+        if captured - fees.keys() or any(f.currency != terms.currency for f in fees.values()):
+            return None
+        total += sum(fee.fee for fee in fees.values())
+    return total if captures else None
+
+
+def _flags(facts: Facts, payment_id: str | None) -> list[Attention]:
+    settled = {fact.operation for fact in facts.of(CallSettled)}
+    flags = [
+        Attention(flag.flag, flag.detail, payment_id, flag.subject)
+        for flag in facts.of(Flagged)
+        if flag.subject not in settled
+    ]
+    return flags + [
+        Attention(
+            "unrecognized_state",
+            f"the provider reports a state that this version does not know: {fact.state}; "
+            "look at the payment at the provider",
+            payment_id,
+            fact.object_id,
+        )
+        for fact in facts.of(Unrecognized)
+    ]

@@ -1,0 +1,191 @@
+"""The part of the projection that concerns money going back: refunds, disputes, reversals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.facts import (
+    DisputeStatus,
+    DisputeUpdated,
+    RefundRejected,
+    RefundReserved,
+    RefundStatus,
+    RefundUpdated,
+    Reversed,
+)
+from gateway.ids import derived_id
+from gateway.order import Attention, DisputeState, Failure, OrderTerms, RefundState
+
+if TYPE_CHECKING:
+    from gateway.projection import Facts
+
+# A refund that failed or was canceled stays so; one that succeeded may still fail later.
+_REFUND_PRECEDENCE: tuple[RefundStatus, ...] = ("failed", "canceled", "succeeded", "pending")
+# A dispute's verdict beats its stages.
+_DISPUTE_PRECEDENCE: tuple[DisputeStatus, ...] = (
+    "lost",
+    "won",
+    "prevented",
+    "under_review",
+    "needs_response",
+    "warning",
+)
+_MONEY_AT_STAKE = frozenset({"needs_response", "under_review", "lost"})
+
+
+def project_refunds(
+    terms: OrderTerms, payment_id: str, facts: Facts, captured: int
+) -> tuple[list[RefundState], list[Attention]]:
+    """Refunds of one payment: those asked for through us, and those made at the provider.
+
+    A provider's refund belongs to ours where any fact names both ids; otherwise it is imported
+    under an id derived from the provider's.
+    """
+    updates = facts.of(RefundUpdated)
+    linked = {u.provider_refund_id: u.refund_id for u in updates if u.refund_id}
+    reserved = {r.refund_id: r for r in facts.of(RefundReserved)}
+    by_refund: dict[str, list[RefundUpdated]] = {refund_id: [] for refund_id in reserved}
+    for update in updates:
+        ours = linked.get(update.provider_refund_id)
+        refund_id = ours or derived_id("ref", payment_id, update.provider_refund_id)
+        by_refund.setdefault(refund_id, []).append(update)
+
+    rejected = {r.refund_id: r for r in facts.of(RefundRejected)}
+    refunds, complaints = [], []
+    for refund_id, its_updates in by_refund.items():
+        refund = _refund(
+            payment_id, refund_id, its_updates, reserved.get(refund_id), rejected.get(refund_id)
+        )
+        refunds.append(refund)
+        statuses = {update.status for update in its_updates}
+        if "succeeded" in statuses and refund.status in ("failed", "canceled"):
+            complaints.append(
+                Attention(
+                    "refund_failed_late",
+                    "a refund that had succeeded was returned by the buyer's bank; the amount can "
+                    "be refunded again, or paid to the buyer in another way",
+                    payment_id,
+                    refund_id,
+                )
+            )
+    total = sum(r.amount for r in refunds if r.status in ("pending", "succeeded"))
+    if total > captured and captured:
+        complaints.append(
+            Attention(
+                "refund_exceeds_captured",
+                f"{total} {terms.currency} refunded of {captured} captured; check the refunds made "
+                "at the provider",
+                payment_id,
+            )
+        )
+    return refunds, complaints
+
+
+def _refund(
+    payment_id: str,
+    refund_id: str,
+    updates: list[RefundUpdated],
+    reserved: RefundReserved | None,
+    rejected: RefundRejected | None,
+) -> RefundState:
+    """The provider's word about its own refund beats a rejection that we were given earlier."""
+    statuses = {update.status for update in updates}
+    status: RefundStatus = "failed" if rejected and not updates else "pending"
+    status = next((known for known in _REFUND_PRECEDENCE if known in statuses), status)
+    first = min(updates, key=lambda u: (u.at, u.key), default=None)
+    failed = next((u for u in updates if u.status == "failed"), None)
+    failure = None
+    if status == "failed" and failed:
+        failure = Failure("refund_failed", failed.reason)
+    elif status == "failed" and rejected:
+        failure = Failure(rejected.code, rejected.message)
+    source = reserved or first
+    assert source is not None  # a refund is only known by one of them
+    return RefundState(
+        id=refund_id,
+        payment_id=payment_id,
+        provider_refund_id=first.provider_refund_id if first else None,
+        amount=source.amount,
+        currency=source.currency,
+        status=status,
+        reason=source.reason,
+        created_at=source.at,
+        failure=failure,
+        imported=reserved is None,
+        metadata=reserved.metadata if reserved else {},
+    )
+
+
+def project_disputes(
+    terms: OrderTerms, payment_id: str, facts: Facts
+) -> tuple[list[DisputeState], list[Attention]]:
+    """Disputes and reversals of one payment, and those of them that wait for the merchant."""
+    by_dispute: dict[str, list[DisputeUpdated]] = {}
+    for update in facts.of(DisputeUpdated):
+        by_dispute.setdefault(update.dispute_id, []).append(update)
+    disputes = [_dispute(payment_id, updates) for updates in by_dispute.values()]
+    disputes += [
+        DisputeState(
+            id=derived_id("dsp", payment_id, fact.reversal_id),
+            payment_id=payment_id,
+            provider_dispute_id=fact.reversal_id,
+            kind="reversal",
+            status="lost",
+            amount=fact.amount,
+            currency=fact.currency,
+            reason="reversed by the provider",
+            due_by=None,
+            opened_at=fact.at,
+        )
+        for fact in facts.of(Reversed)
+    ]
+    complaints = [
+        Attention(
+            "dispute",
+            f"the buyer disputes {dispute.amount} {dispute.currency}; answer at the provider"
+            + (f" by {dispute.due_by:%Y-%m-%d %H:%M} UTC" if dispute.due_by else ""),
+            payment_id,
+            dispute.id,
+        )
+        for dispute in disputes
+        if dispute.status == "needs_response"
+    ]
+    complaints += [
+        Attention(
+            "reversed",
+            f"the provider took {dispute.amount} {dispute.currency} back",
+            payment_id,
+            dispute.id,
+        )
+        for dispute in disputes
+        if dispute.kind == "reversal"
+    ]
+    return disputes, complaints
+
+
+def _dispute(payment_id: str, updates: list[DisputeUpdated]) -> DisputeState:
+    statuses = {update.status for update in updates}
+    status = next(known for known in _DISPUTE_PRECEDENCE if known in statuses)
+    first = min(updates, key=lambda u: (u.at, u.key))
+    due = max((u.due_by for u in updates if u.due_by), default=None)
+    return DisputeState(
+        id=derived_id("dsp", payment_id, first.dispute_id),
+        payment_id=payment_id,
+        provider_dispute_id=first.dispute_id,
+        kind="dispute",
+        status=status,
+        amount=first.amount,
+        currency=first.currency,
+        reason=first.reason,
+        due_by=due,
+        opened_at=first.at,
+    )
+
+
+def disputed_amount(terms: OrderTerms, disputes: list[DisputeState]) -> int:
+    """The money that is contested or already taken back, in the order's currency."""
+    return sum(
+        dispute.amount
+        for dispute in disputes
+        if dispute.status in _MONEY_AT_STAKE and dispute.currency == terms.currency
+    )

@@ -1,0 +1,207 @@
+"""Providers: found by entry point, opened with their settings, called through one wrapper."""
+
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    OutcomeUnknown,
+    ProviderError,
+    SettingsError,
+    Unavailable,
+)
+from gateway.facts import CheckoutOpened, ProviderFact
+from gateway.provider import (
+    Cancels,
+    Captures,
+    FindsRefunds,
+    Mode,
+    PaymentProvider,
+    PaymentRef,
+    ProviderPlugin,
+)
+from gateway.records import Call, CancelCall, CaptureCall, ConfirmCall, CreateCall, RefundCall
+
+ENTRY_POINTS = "gateway.providers"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_log = logging.getLogger("gateway.providers")
+
+#: Told of every provider call: (provider, verb, outcome, seconds).
+Observer = Callable[[str, str, str, float], None]
+
+
+def discover() -> dict[str, ProviderPlugin]:
+    """All installed plugins by name. Raises SettingsError for two of one name, or a bad name."""
+    plugins: dict[str, ProviderPlugin] = {}
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        plugin: ProviderPlugin = entry.load()
+        if not _NAME.fullmatch(plugin.name):
+            raise SettingsError(f"provider plugin {entry.value}: {plugin.name!r} is no valid name")
+        if plugin.name in plugins:
+            raise SettingsError(f"two provider plugins are named {plugin.name!r}: uninstall one")
+        plugins[plugin.name] = plugin
+    return plugins
+
+
+class Provider:
+    """One open provider: the only way in which the core calls an adapter."""
+
+    def __init__(
+        self, plugin: ProviderPlugin, adapter: PaymentProvider, mode: Mode, observe: Observer
+    ) -> None:
+        self.plugin = plugin
+        self.adapter = adapter
+        self.mode = mode
+        self._observe = observe
+        self._recent: deque[bool] = deque(maxlen=20)
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.plugin.name
+
+    @property
+    def health(self) -> Literal["ok", "degraded", "unknown"]:
+        """Degraded when half or more of the last calls of this process got no clear answer."""
+        if not self._recent:
+            return "unknown"
+        return "degraded" if 2 * self._recent.count(False) >= len(self._recent) else "ok"
+
+    async def call(self, call: Call, key: str) -> Sequence[ProviderFact]:
+        """Carry out a stored call under its key.
+
+        Raises Rejected, Unavailable or OutcomeUnknown; whatever else an adapter lets through counts
+        as unknown, since it says nothing about what the provider did.
+        """
+        verb = str(call.__struct_config__.tag)
+        return await self._guarded(verb, lambda: self._dispatch(call, key))
+
+    async def find_refunds(self, payment: PaymentRef) -> Sequence[ProviderFact] | None:
+        """The payment's refunds as the provider knows them; None where it cannot list them."""
+        adapter = self.adapter
+        if not isinstance(adapter, FindsRefunds):
+            return None
+        return await self._guarded("find_refunds", lambda: adapter.find_refunds(payment))
+
+    async def _dispatch(self, call: Call, key: str) -> Sequence[ProviderFact]:
+        adapter = self.adapter
+        match call:
+            case CreateCall(request):
+                checkout = await adapter.create_order(request, key=key)
+                return [
+                    CheckoutOpened(
+                        provider_order_id=checkout.provider_order_id,
+                        url=checkout.url,
+                        expires_at=checkout.expires_at,
+                    )
+                ]
+            case ConfirmCall(payment):
+                return await adapter.confirm(payment, key=key)
+            case CaptureCall(payment, money) if isinstance(adapter, Captures):
+                return await adapter.capture(payment, money, key=key)
+            case CancelCall(payment) if isinstance(adapter, Cancels):
+                return await adapter.cancel(payment, key=key)
+            case RefundCall(request):
+                return await adapter.refund(request, key=key)
+        raise InvalidRequest(
+            f"{self.plugin.display_name} cannot do this", code="not_supported_by_provider"
+        )
+
+    async def _guarded(
+        self, verb: str, act: Callable[[], Awaitable[Sequence[ProviderFact]]]
+    ) -> Sequence[ProviderFact]:
+        started, outcome = time.perf_counter(), "succeeded"
+        try:
+            return await act()
+        except ProviderError as error:
+            outcome = error.code
+            raise
+        except GatewayError:
+            outcome = "refused"
+            raise
+        except Exception as error:
+            outcome = OutcomeUnknown.code
+            _log.exception("adapter error", extra={"provider": self.name, "verb": verb})
+            raise OutcomeUnknown(
+                f"the {self.name} adapter raised {type(error).__name__}"
+            ) from error
+        finally:
+            self._recent.append(outcome not in (OutcomeUnknown.code, Unavailable.code))
+            self._observe(self.name, verb, outcome, time.perf_counter() - started)
+
+
+class Providers(Mapping[str, Provider]):
+    """The providers that are switched on, by name."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self._providers = {provider.name: provider for provider in providers}
+
+    def __getitem__(self, name: str) -> Provider:
+        return self._providers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._providers)
+
+    def __len__(self) -> int:
+        return len(self._providers)
+
+    def choose(self, name: str, *, livemode: bool, currency: str) -> Provider:
+        """The provider for a new payment. Raises InvalidRequest that says which there are."""
+        provider = self._providers.get(name)
+        if provider is None or (provider.mode == "live") != livemode:
+            mode = "live" if livemode else "test"
+            known = ", ".join(n for n, p in self._providers.items() if p.mode == mode) or "none"
+            raise InvalidRequest(
+                f"no provider {name!r} in {mode} mode; there are: {known}",
+                path="provider",
+                code="unknown_provider",
+            )
+        currencies = provider.plugin.currencies
+        if currencies is not None and currency not in currencies:
+            raise InvalidRequest(
+                f"{provider.plugin.display_name} does not take {currency}",
+                path="currency",
+                code="currency_not_supported",
+            )
+        return provider
+
+
+class ConfiguredProvider(msgspec.Struct, frozen=True):
+    """A plugin with the settings that the environment gave it."""
+
+    plugin: ProviderPlugin
+    settings: Any
+
+
+def configure(
+    plugins: Mapping[str, ProviderPlugin], environment: Mapping[str, str]
+) -> list[ConfiguredProvider]:
+    """The plugins that have settings. Raises SettingsError for malformed ones."""
+    configured = []
+    for plugin in plugins.values():
+        settings = plugin.settings(environment)
+        if settings is not None:
+            configured.append(ConfiguredProvider(plugin, settings))
+    return configured
+
+
+@asynccontextmanager
+async def open_providers(
+    configured: Iterable[ConfiguredProvider], observe: Observer = lambda *_: None
+) -> AsyncIterator[Providers]:
+    """Open all of them; close all of them on exit, in reverse order."""
+    async with AsyncExitStack() as stack:
+        opened = []
+        for item in configured:
+            handle = await stack.enter_async_context(item.plugin.open(item.settings))
+            opened.append(Provider(item.plugin, handle.adapter, handle.mode, observe))
+        yield Providers(opened)

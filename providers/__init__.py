@@ -1,0 +1,1 @@
+"""Adapters to payment providers: one folder each, found by entry point, none knows another."""

@@ -1,0 +1,1 @@
+"""Stripe Checkout behind the gateway's one interface."""

@@ -1,0 +1,104 @@
+"""The wire to Stripe: one choke point, through which every call goes."""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+import stripe
+
+from gateway.errors import OutcomeUnknown, Unavailable
+from providers.stripe.errors import mapped
+from providers.stripe.resources import Listed, Page
+from providers.stripe.settings import StripeSettings
+
+#: The version that this adapter was checked against; it decides the shape of every answer.
+API_VERSION = "2026-05-27.dahlia"
+#: Seconds for a whole call, and for its connection. The core waits and repeats, not we.
+TIMEOUT = 15.0
+CONNECT_TIMEOUT = 5.0
+PAGE_SIZE = 100
+MOST_PAGES = 20
+
+T = TypeVar("T")
+
+
+class Client:
+    """Typed calls to Stripe's API. All raise Rejected, Unavailable or OutcomeUnknown only."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._client = client
+
+    async def read(self, kind: type[T], *path: str, **params: Any) -> T:
+        """GET an object. A read does nothing, so that one without an answer is Unavailable."""
+        try:
+            return await self._call("get", kind, path, params, None)
+        except OutcomeUnknown as unknown:
+            failure = Unavailable(
+                unknown.detail,
+                provider_code=unknown.provider_code,
+                request_id=unknown.request_id,
+            )
+        raise failure
+
+    async def entries(self, kind: type[Page[Listed]], *path: str, **params: Any) -> list[Listed]:
+        """All entries of a list, newest first; Unavailable for a list that is too long for that."""
+        entries: list[Listed] = []
+        for _ in range(MOST_PAGES):
+            page = await self.read(kind, *path, limit=PAGE_SIZE, **params)
+            entries += page.data
+            if not page.has_more or not page.data:
+                return entries
+            params["starting_after"] = page.data[-1].id
+        raise Unavailable(f"Stripe lists more than {MOST_PAGES * PAGE_SIZE} {path[-1]}")
+
+    async def write(self, kind: type[T], *path: str, key: str, **params: Any) -> T:
+        """POST once per idempotency `key`; the answer is the object that was made or changed."""
+        return await self._call("post", kind, path, params, key)
+
+    async def _call(
+        self,
+        method: str,
+        kind: type[T],
+        path: tuple[str, ...],
+        params: dict[str, Any],
+        key: str | None,
+    ) -> T:
+        """The one call. `path` is what follows /v1, each part quoted."""
+        url = "/v1/" + "/".join(quote(part, safe="") for part in path)
+        try:
+            answer = await self._client.raw_request_async(
+                method, url, idempotency_key=key, stripe_version=API_VERSION, **params
+            )
+            return msgspec.json.decode(answer.body, type=kind)
+        except Exception as error:  # the package leaks TypeError and the like for odd answers
+            failure = mapped(error)
+        # Outside of the handler: what the foreign exceptions hold may be secret or personal.
+        raise failure
+
+
+@asynccontextmanager
+async def open_client(
+    settings: StripeSettings, *, timeout: float = TIMEOUT
+) -> AsyncIterator[Client]:
+    """A client with a connection pool of its own, closed on exit. `timeout` in seconds."""
+    stripe.enable_telemetry = False  # it writes into the home folder
+    logging.getLogger("stripe").setLevel(logging.WARNING)  # below, it logs parameters and bodies
+    tls = ssl.create_default_context(cafile=stripe.ca_bundle_path)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=tls), cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT))
+        yield Client(
+            stripe.StripeClient(
+                settings.secret_key,
+                stripe_version=API_VERSION,
+                base_addresses={"api": settings.api_base},
+                max_network_retries=0,
+                http_client=stripe.AIOHTTPClient(timeout=limits, session=session),
+            )
+        )

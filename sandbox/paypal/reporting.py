@@ -1,0 +1,185 @@
+"""What finance sees: transaction search (without PayPal's delay) and the neutral ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.ledger import Kind, Row
+from sandbox.paypal.account import Account
+from sandbox.paypal.errors import Problem
+from sandbox.paypal.model import Capture, Refund
+from sandbox.paypal.money import Money, to_iso
+from sandbox.paypal.reading import moment, number
+from sandbox.paypal.represent import MERCHANT, present, seconds
+
+LONGEST = timedelta(days=31)
+MOST_PER_PAGE = 500
+CODES = {"charge": "T0006", "refund": "T1107", "reversal": "T1106", "payout": "T0400"}
+"""PayPal's transaction event codes: checkout payment, refund, reversal, withdrawal to the bank."""
+STATUSES = {"PENDING": "P", "DECLINED": "D", "FAILED": "D"}
+
+
+def ledger(account: Account) -> list[Row]:
+    """Every movement of money; a refund's `fee` is negative where PayPal gives some back."""
+    rows = [_charge(capture) for capture in account.captures.values()]
+    rows += [_refund(refund) for refund in account.refunds.values() if not refund.reversal]
+    for dispute in account.disputes.values():
+        lost = dispute.amount if dispute.outcome == "RESOLVED_BUYER_FAVOUR" else 0
+        money = dispute.capture.money(-lost)
+        status = dispute.outcome or "OPEN"
+        ref = dispute.capture.custom_id
+        rows.append(
+            _row("dispute", dispute.id, dispute.capture.id, ref, money, status, 0, dispute.created)
+        )
+    for payout in account.payouts:
+        money = Money(-payout.amount.units, payout.amount.currency)
+        rows.append(_row("payout", payout.id, None, None, money, "COMPLETED", 0, payout.created))
+    return rows
+
+
+def balance(account: Account) -> dict[str, int]:
+    """What the merchant has, per currency, in PayPal's smallest unit: settled captures after
+    fees, less what was refunded, reversed and paid out."""
+    sums: Counter[str] = Counter()
+    for capture in account.captures.values():
+        if capture.settled:
+            sums[capture.currency] += capture.amount - capture.fee
+    for refund in account.refunds.values():
+        if refund.status == "COMPLETED":
+            sums[refund.capture.currency] -= refund.amount - refund.fee_returned
+    for payout in account.payouts:
+        sums[payout.amount.currency] -= payout.amount.units
+    return dict(sums)
+
+
+def _charge(capture: Capture) -> Row:
+    return _row(
+        "charge",
+        capture.id,
+        capture.order.id,
+        capture.custom_id,
+        capture.money(capture.amount),
+        capture.status,
+        capture.fee if capture.settled else 0,
+        capture.created,
+    )
+
+
+def _refund(refund: Refund) -> Row:
+    return _row(
+        "refund",
+        refund.id,
+        refund.capture.id,
+        refund.capture.custom_id,
+        refund.capture.money(-refund.amount),
+        refund.status,
+        -refund.fee_returned if refund.status == "COMPLETED" else 0,
+        refund.created,
+    )
+
+
+def _row(
+    kind: Kind,
+    row_id: str,
+    parent: str | None,
+    order_ref: str | None,
+    amount: Money,
+    status: str,
+    fee: int,
+    created: datetime,
+) -> Row:
+    return {
+        "provider": "paypal",
+        "kind": kind,
+        "id": row_id,
+        "parent": parent,
+        "order_ref": order_ref,
+        "amount": to_iso(amount.units, amount.currency),
+        "currency": amount.currency,
+        "status": status,
+        "fee": to_iso(fee, amount.currency),
+        "created": seconds(created),
+    }
+
+
+def search(account: Account, query: Mapping[str, str]) -> dict[str, Any]:
+    """`GET /v1/reporting/transactions`: at most 31 days, 500 a page, oldest first.
+
+    Raises:
+        Problem: dates that are missing, wrong or too far apart; a page that is no number.
+    """
+    start, end = _date(query, "start_date"), _date(query, "end_date")
+    if not start <= end <= start + LONGEST:
+        raise Problem("INVALID_PARAMETER_VALUE", "/end_date", location="query")
+    page, size = number(query, "page", 1, 2**31 - 1), number(query, "page_size", 100, MOST_PER_PAGE)
+    wanted = query.get("transaction_id")
+    found = [
+        (moment, info)
+        for moment, info in _transactions(account)
+        if start <= moment <= end and wanted in (None, info["transaction_id"])
+    ]
+    found.sort(key=lambda entry: entry[0])
+    shown = found[(page - 1) * size : page * size]
+    return {
+        "transaction_details": [{"transaction_info": info} for _, info in shown],
+        "account_number": MERCHANT["merchant_id"],
+        "start_date": seconds(start),
+        "end_date": seconds(end),
+        "last_refreshed_datetime": seconds(account.now()),
+        "page": page,
+        "total_items": len(found),
+        "total_pages": -(-len(found) // size),
+    }
+
+
+def _transactions(account: Account) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    for c in account.captures.values():
+        fee = c.money(-c.fee) if c.settled else None
+        yield c.created, _info(
+            "charge", c.id, c.created, c.updated, c.money(c.amount), fee, c.status,
+            paypal_reference_id=c.order.id, paypal_reference_id_type="ODR",
+            custom_field=c.custom_id, invoice_id=c.invoice_id,
+        )  # fmt: skip
+    for r in account.refunds.values():
+        money, fee = r.capture.money(-r.amount), r.capture.money(r.fee_returned)
+        kind = "reversal" if r.reversal else "refund"
+        yield r.created, _info(
+            kind, r.id, r.created, r.updated, money, fee, r.status,
+            paypal_reference_id=r.capture.id, paypal_reference_id_type="TXN",
+            custom_field=r.custom_id, invoice_id=r.invoice_id,
+        )  # fmt: skip
+    for p in account.payouts:
+        money = Money(-p.amount.units, p.amount.currency)
+        yield p.created, _info("payout", p.id, p.created, p.created, money, None, "COMPLETED")
+
+
+def _info(
+    kind: str,
+    transaction_id: str,
+    created: datetime,
+    updated: datetime,
+    amount: Money,
+    fee: Money | None,
+    status: str,
+    **more: str | None,
+) -> dict[str, Any]:
+    return present(
+        transaction_id=transaction_id,
+        transaction_event_code=CODES[kind],
+        transaction_initiation_date=seconds(created),
+        transaction_updated_date=seconds(updated),
+        transaction_amount=amount.json(),
+        fee_amount=fee.json() if fee else None,
+        transaction_status=STATUSES.get(status, "S"),
+        **more,
+    )
+
+
+def _date(query: Mapping[str, str], name: str) -> datetime:
+    found = moment(query, name)
+    if found is None:
+        raise Problem("MISSING_REQUIRED_PARAMETER", f"/{name}", location="query")
+    return found

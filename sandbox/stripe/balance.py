@@ -1,0 +1,113 @@
+"""The account's balance: one transaction per movement of money, and payouts to the bank."""
+
+from __future__ import annotations
+
+from sandbox.stripe import currencies
+from sandbox.stripe.account import DAY, Account, Object
+
+AVAILABLE_AFTER = 2 * DAY
+FEE_TEXT = "Stripe processing fees"
+
+
+def record(
+    account: Account,
+    type: str,
+    source: str,
+    amount: int,
+    currency: str,
+    *,
+    fee: int = 0,
+    with_charge_fee: bool = False,
+    category: str | None = None,
+    fee_text: str = FEE_TEXT,
+    description: str | None = None,
+) -> Object:
+    """Book `amount` (minor units, signed) of `currency`, converted where the account must.
+
+    `fee` is in the currency of settlement; `with_charge_fee` computes the fee of a charge.
+    """
+    settled, into, rate = currencies.settle(amount, currency)
+    if with_charge_fee:
+        fee = currencies.fee(settled, into)
+    detail = {
+        "amount": fee,
+        "application": None,
+        "currency": into,
+        "description": fee_text,
+        "type": "stripe_fee",
+    }
+    available_on = account.now() + (AVAILABLE_AFTER if type != "payout" else 0)
+    made = account.add(
+        "balance_transaction",
+        amount=settled,
+        available_on=available_on,
+        balance_type="payments",
+        currency=into,
+        description=description,
+        exchange_rate=rate,
+        fee=fee,
+        fee_details=[detail] if fee else [],
+        net=settled - fee,
+        reporting_category=category or type,
+        source=source,
+        status="pending",
+        type=type,
+    )
+    account.agenda.add(available_on, lambda: made.update(status="available"))
+    return made
+
+
+def available(account: Account) -> dict[str, list[Object]]:
+    """Transactions that no payout holds yet and whose time has come, by currency."""
+    ready: dict[str, list[Object]] = {}
+    for made in account.all("balance_transaction"):
+        if made["status"] == "available" and made["id"] not in account.payout_of:
+            ready.setdefault(made["currency"], []).append(made)
+    return ready
+
+
+def pay_out(account: Account, currency: str | None = None) -> list[Object]:
+    """Bundle what is available into one paid payout per currency with a positive sum."""
+    payouts = []
+    for code, bundle in available(account).items():
+        total = sum(item["net"] for item in bundle)
+        if total > 0 and currency in (None, code):
+            payouts.append(_payout(account, total, code, bundle))
+    return payouts
+
+
+def _payout(account: Account, total: int, currency: str, bundle: list[Object]) -> Object:
+    made = account.add(
+        "payout",
+        amount=total,
+        application_fee=None,
+        application_fee_amount=None,
+        arrival_date=account.now(),
+        automatic=True,
+        balance_transaction=None,
+        currency=currency,
+        description="STRIPE PAYOUT",
+        destination=None,
+        failure_balance_transaction=None,
+        failure_code=None,
+        failure_message=None,
+        metadata={},
+        method="standard",
+        original_payout=None,
+        payout_method=None,
+        reconciliation_status="completed",
+        reversed_by=None,
+        source_type="card",
+        statement_descriptor=None,
+        status="paid",
+        trace_id=None,
+        type="bank_account",
+    )
+    own = record(account, "payout", made["id"], -total, currency, description="STRIPE PAYOUT")
+    own["status"] = "available"
+    made["balance_transaction"] = own["id"]
+    for item in [*bundle, own]:
+        account.payout_of[item["id"]] = made["id"]
+    account.emit("payout.created", made)
+    account.emit("payout.paid", made)
+    return made

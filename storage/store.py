@@ -1,0 +1,154 @@
+"""gateway.ports.Store: transactions, claimed work, and the inbox with its group commit."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, select, tuple_, update
+
+from gateway.ids import Ids
+from gateway.records import Job, ReceivedEvent
+from storage import tables as t
+from storage.engine import Database
+from storage.group_commit import GroupCommit
+from storage.unit_of_work import SqlTransaction
+
+
+class SqlStore:
+    """The store of one process."""
+
+    def __init__(self, database: Database, ids: Ids) -> None:
+        self.database = database
+        self._ids = ids
+        self._inbox: GroupCommit[ReceivedEvent, bool] = GroupCommit(
+            self._write_events, lambda event: (event.account, event.provider, event.event_id)
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqlTransaction]:
+        """Commits on a clean exit, rolls back on an exception. Raises StoreUnavailable."""
+        async with self.database.write() as connection:
+            yield SqlTransaction(self.database, connection, self._ids)
+
+    async def close(self) -> None:
+        """Finish queued writes and close all connections."""
+        await self._inbox.close()
+        await self.database.close()
+
+    # --- claiming ---------------------------------------------------------------------------------
+
+    async def claim_jobs(self, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+        """Lease jobs that are due. A lease is `run_at` in the future, and a new fence."""
+        waiting = t.jobs.c.status == "waiting"
+        rows = await self._claim(t.jobs, waiting, now, lease_until, limit)
+        return [
+            Job(
+                id=row.id,
+                merchant_id=row.merchant_id,
+                kind=row.kind,
+                subject=row.subject,
+                run_at=row.run_at,
+                attempts=row.attempts,
+                fence=row.fence,
+            )
+            for row in rows
+        ]
+
+    async def claim_events(
+        self, now: datetime, lease_until: datetime, limit: int
+    ) -> list[ReceivedEvent]:
+        """Lease received events that are due."""
+        received = t.inbox.c.status == "received"
+        rows = await self._claim(t.inbox, received, now, lease_until, limit)
+        return [
+            ReceivedEvent(
+                provider=row.provider,
+                account=row.account,
+                event_id=row.event_id,
+                type=row.type,
+                body=row.body,
+                received_at=row.received_at,
+                attempts=row.attempts,
+                fence=row.fence,
+                deliveries=row.deliveries,
+            )
+            for row in sorted(rows, key=lambda row: row.received_at)
+        ]
+
+    async def _claim(
+        self,
+        table: Table,
+        waiting: ColumnElement[bool],
+        now: datetime,
+        lease_until: datetime,
+        limit: int,
+    ) -> Sequence[Row[Any]]:
+        c, keys = table.c, list(table.primary_key)
+        due = (
+            select(*keys)
+            .where(waiting, c.run_at <= now)
+            .order_by(c.run_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        async with self.database.read() as connection:  # an idle worker takes no write lock
+            if (await connection.execute(select(*keys).where(waiting, c.run_at <= now).limit(1))
+                    ).first() is None:  # fmt: skip
+                return []
+        async with self.database.write() as connection:
+            claimed = await connection.execute(
+                update(table)
+                .where(tuple_(*keys).in_(due))
+                .values(run_at=lease_until, fence=c.fence + 1, attempts=c.attempts + 1)
+                .returning(table)
+            )
+            rows: Sequence[Row[Any]] = claimed.all()
+            return rows
+
+    # --- the inbox --------------------------------------------------------------------------------
+
+    async def store_event(self, event: ReceivedEvent) -> bool:
+        """Store a verified event durably; False when it was there already."""
+        return await self._inbox.put(event)
+
+    async def _write_events(self, events: Sequence[ReceivedEvent]) -> Sequence[bool]:
+        """One transaction for a group. A repeated delivery is counted on the first one's row."""
+        groups: dict[tuple[str, str, str], list[ReceivedEvent]] = {}
+        for event in events:
+            groups.setdefault((event.account, event.provider, event.event_id), []).append(event)
+        insert = self.database.insert(t.inbox).values(
+            [
+                {
+                    "account": same[0].account,
+                    "provider": same[0].provider,
+                    "event_id": same[0].event_id,
+                    "merchant_id": "",
+                    "type": same[0].type,
+                    "body": same[0].body,
+                    "received_at": same[0].received_at,
+                    "deliveries": len(same),
+                    "status": "received",
+                    "rule": "",
+                    "run_at": same[0].received_at,
+                    "attempts": 0,
+                    "fence": 0,
+                }
+                for same in groups.values()
+            ]
+        )
+        c = t.inbox.c
+        upsert = insert.on_conflict_do_update(
+            index_elements=["account", "provider", "event_id"],
+            set_={"deliveries": c.deliveries + insert.excluded.deliveries},
+        ).returning(c.account, c.provider, c.event_id, c.deliveries)
+        async with self.database.write() as connection:
+            rows = await connection.execute(upsert)
+            counts = {(row.account, row.provider, row.event_id): row.deliveries for row in rows}
+        fresh = {identity for identity, same in groups.items() if counts[identity] == len(same)}
+        results = []
+        for event in events:
+            identity = (event.account, event.provider, event.event_id)
+            results.append(identity in fresh)
+            fresh.discard(identity)
+        return results

@@ -1,0 +1,1 @@
+"""Tests of what the project ships besides code: packaging, locks, containers, floors."""
