@@ -19,9 +19,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Url = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"^https?://[^\s/?#@]+(/\S*)?$")]
 Email = Annotated[str, Meta(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
 Metadata = Annotated[
-    dict[
-        Annotated[str, Meta(min_length=1, max_length=40)], Annotated[str, Meta(max_length=500)]
-    ],
+    dict[Annotated[str, Meta(min_length=1, max_length=40)], Annotated[str, Meta(max_length=500)]],
     Meta(max_length=50),
 ]
 

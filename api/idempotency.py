@@ -90,4 +90,3 @@ def _response(answer: Answer, *, replayed: bool) -> Response[bytes]:
     kind = "application/json" if answer.status < 400 else "application/problem+json"
     headers = {"Idempotent-Replayed": "true"} if replayed else {}
     return Response(answer.body, status_code=answer.status, media_type=kind, headers=headers)
-

@@ -26,7 +26,9 @@ async def ready(services: Services) -> Response[dict[str, Any]]:
     except StoreUnavailable:
         checks["database"] = "unavailable"
     ok = checks["database"] == "ok"
-    return Response({"status": "ok" if ok else "unavailable"} | checks, status_code=200 if ok else 503)
+    return Response(
+        {"status": "ok" if ok else "unavailable"} | checks, status_code=200 if ok else 503
+    )
 
 
 @get("/metrics", tags=["Operations"], summary="Prometheus metrics", media_type="text/plain")

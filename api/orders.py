@@ -88,9 +88,7 @@ async def create(
     return await _idempotently(services, caller, request, idempotency_key, data, 201, run)
 
 
-async def _priced(
-    services: Services, caller: Caller, data: NewOrderBody
-) -> tuple[OrderItem, ...]:
+async def _priced(services: Services, caller: Caller, data: NewOrderBody) -> tuple[OrderItem, ...]:
     """The order's lines with the server's prices. Raises InvalidRequest, Forbidden."""
     for position, item in enumerate(data.items):
         _check_item(position, item, caller)

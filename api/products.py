@@ -109,9 +109,7 @@ async def change(
     return _resource(product)
 
 
-@delete(
-    "/{product_id:str}", guards=[needs("catalog:write")], status_code=200, summary="Archive it"
-)
+@delete("/{product_id:str}", guards=[needs("catalog:write")], status_code=200, summary="Archive it")
 async def archive(product_id: str, services: Services, caller: Caller) -> ProductResource:
     """Archive a product: it can no longer be ordered, and stays readable."""
     product = await services.catalogue.change(

@@ -90,9 +90,7 @@ class Keys:
                 return str(found)
             merchant_id = self._ids.new("mer")
             await connection.execute(
-                t.merchants.insert().values(
-                    id=merchant_id, name=name, created_at=self._clock.now()
-                )
+                t.merchants.insert().values(id=merchant_id, name=name, created_at=self._clock.now())
             )
             return merchant_id
 

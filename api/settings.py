@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True):
     public_url: str
     providers: tuple[ConfiguredProvider, ...]
     pool_size: int = 10
+    lease_seconds: int = 40
     log_level: str = "info"
 
     def __repr__(self) -> str:
@@ -57,6 +58,7 @@ def load(env: Mapping[str, str]) -> Settings:
         public_url=public_url,
         providers=tuple(configure(discover(), env)),
         pool_size=_number(env, "GATEWAY_POOL_SIZE", 10, 1, 200),
+        lease_seconds=_number(env, "GATEWAY_LEASE_SECONDS", 40, 1, 600),
         log_level=level,
     )
 

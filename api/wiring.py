@@ -46,7 +46,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, clock: Clock | None = None, lease: timedelta = timedelta(seconds=40)
+    settings: Settings, *, clock: Clock | None = None
 ) -> AsyncIterator[Services]:
     """Open the database and the providers; close them on exit. Raises SettingsError."""
     clock = clock or SystemClock()
@@ -71,7 +71,7 @@ async def open_services(
                 providers=providers,
                 public_url=settings.public_url,
                 client_token=client_token,
-                lease=lease,
+                lease=timedelta(seconds=settings.lease_seconds),
                 wake=work.set,
             )
             yield Services(

@@ -16,6 +16,7 @@ import msgspec
 
 _LONGEST_KEY = 255
 
+
 class _Fact(
     msgspec.Struct, frozen=True, tag_field="kind", tag=True, kw_only=True, omit_defaults=True
 ):

@@ -13,7 +13,7 @@ from gateway.ports import Transaction
 from gateway.records import Answer, KeyClaim, OrderRecord
 
 
-class Replay(Exception):  # noqa: N818 -- not an error: the request has been answered before
+class Replay(Exception):
     """Raised out of a use case whose answer is known already."""
 
     def __init__(self, answer: Answer) -> None:

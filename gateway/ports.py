@@ -109,7 +109,9 @@ class Transaction(Protocol):
 
     # idempotency keys
 
-    async def claim_key(self, claim: "KeyClaim", now: datetime, lease_until: datetime) -> "ClaimedKey":
+    async def claim_key(
+        self, claim: "KeyClaim", now: datetime, lease_until: datetime
+    ) -> "ClaimedKey":
         """Take an Idempotency-Key, or learn why not."""
         ...
 

@@ -166,9 +166,7 @@ def _payment(
         amount=started.amount if started else terms.amount,
         created_at=started.at if started else None,
         provider_order_id=opened.provider_order_id if opened else None,
-        provider_payment_id=(
-            shown[0] if shown else captures[0].capture_id if captures else None
-        ),
+        provider_payment_id=(shown[0] if shown else captures[0].capture_id if captures else None),
         authorization_id=authorized.authorization_id if authorized else None,
         capture_id=captures[0].capture_id if captures else None,
         provider_ids=provider_ids,
@@ -214,9 +212,7 @@ def unsettled_calls(facts: Facts) -> list[CallUnknown]:
     return [fact for fact in facts.of(CallUnknown) if fact.operation not in settled]
 
 
-def _captures(
-    terms: OrderTerms, payment_id: str, facts: Facts
-) -> tuple[int, list[Attention]]:
+def _captures(terms: OrderTerms, payment_id: str, facts: Facts) -> tuple[int, list[Attention]]:
     """The money captured in the order's currency, and what is wrong with it.
 
     Two facts that disagree on one capture count as its smaller amount, and are a mismatch.

@@ -114,9 +114,7 @@ def created_event(ctx: Context, order: OrderRecord, state: OrderState) -> Mercha
 
 def _event(ctx: Context, order: OrderRecord, state: OrderState, kind: str) -> MerchantEvent:
     now = ctx.now()
-    resource = order_resource(
-        order, state, client_token=ctx.client_token(order.id), updated_at=now
-    )
+    resource = order_resource(order, state, client_token=ctx.client_token(order.id), updated_at=now)
     return MerchantEvent(
         id=ctx.ids.new("evt"),
         merchant_id=order.merchant_id,

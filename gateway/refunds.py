@@ -35,9 +35,7 @@ async def refund_order(
             operation = await stored_operation(tx, merchant_id, refund_id)
         else:
             refund_id = ctx.ids.new("ref")
-            operation = await _reserve(
-                ctx, tx, locked, state, refund_id, amount, reason, metadata
-            )
+            operation = await _reserve(ctx, tx, locked, state, refund_id, amount, reason, metadata)
             await request.reserved(tx, refund_id)
     return await perform_and_answer(ctx, operation, request, refund_id)
 

@@ -20,7 +20,6 @@ from gateway.order import (
     PaymentStatus,
     RefundState,
 )
-from gateway.provider import CaptureMode
 from gateway.records import OrderRecord
 
 

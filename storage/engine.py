@@ -58,9 +58,8 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write. Raises StoreUnavailable when the database cannot."""
         if self.is_sqlite:
-            async with self._write_lock:
-                async with self._connection(write=True) as connection:
-                    yield connection
+            async with self._write_lock, self._connection(write=True) as connection:
+                yield connection
         else:
             async with self._connection(write=True) as connection:
                 yield connection

@@ -44,4 +44,3 @@ async def pending(database_url: str) -> list[str]:
 
 def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
-

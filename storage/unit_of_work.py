@@ -48,8 +48,7 @@ def order_record(row: Row[Any], items: Sequence[Row[Any]]) -> OrderRecord:
         amount=row.amount,
         capture=row.capture,
         items=tuple(
-            OrderItem(item.product_id, item.name, item.unit_amount, item.quantity)
-            for item in items
+            OrderItem(item.product_id, item.name, item.unit_amount, item.quantity) for item in items
         ),
         success_url=row.success_url,
         cancel_url=row.cancel_url,

@@ -69,9 +69,7 @@ class WorkTransaction:
         """The job is no longer needed."""
         c = t.jobs.c
         await self._execute(
-            delete(t.jobs).where(
-                c.merchant_id == merchant_id, c.kind == kind, c.subject == subject
-            )
+            delete(t.jobs).where(c.merchant_id == merchant_id, c.kind == kind, c.subject == subject)
         )
 
     async def finish_job(self, job: Job) -> bool:
@@ -109,9 +107,7 @@ class WorkTransaction:
 
     # --- idempotency keys -------------------------------------------------------------------------
 
-    async def claim_key(
-        self, claim: KeyClaim, now: datetime, lease_until: datetime
-    ) -> ClaimedKey:
+    async def claim_key(self, claim: KeyClaim, now: datetime, lease_until: datetime) -> ClaimedKey:
         """Take the key, or learn why not. The row stays locked until this transaction ends."""
         insert = self._insert(t.idempotency_keys).values(
             merchant_id=claim.merchant_id,

@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -25,6 +25,24 @@ PAGE_SIZE = 100
 MOST_PAGES = 20
 
 T = TypeVar("T")
+
+
+class _HTTPClient(stripe.AIOHTTPClient):
+    """The package's own, which leaves connections open when a body breaks off, follows redirects
+    and hides what went wrong."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        super().__init__(session=session)
+        self._own_session = session
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Send and read; raises whatever aiohttp raises."""
+        async with self._own_session.request(
+            method, url, headers=headers, data=post_data, allow_redirects=False
+        ) as response:
+            return await response.read(), response.status, response.headers
 
 
 class Client:
@@ -90,15 +108,16 @@ async def open_client(
     logging.getLogger("stripe").setLevel(logging.WARNING)  # below, it logs parameters and bodies
     tls = ssl.create_default_context(cafile=stripe.ca_bundle_path)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=tls), cookie_jar=aiohttp.DummyCookieJar()
+        connector=aiohttp.TCPConnector(ssl=tls),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
     ) as session:
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT))
         yield Client(
             stripe.StripeClient(
                 settings.secret_key,
                 stripe_version=API_VERSION,
                 base_addresses={"api": settings.api_base},
                 max_network_retries=0,
-                http_client=stripe.AIOHTTPClient(timeout=limits, session=session),
+                http_client=_HTTPClient(session),
             )
         )

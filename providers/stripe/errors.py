@@ -33,14 +33,11 @@ class ReplayedFailure(OutcomeUnknown):
 
 def mapped(error: Exception) -> ProviderError:
     """`error`, raised by a call, as the gateway's own. Pure."""
-    if not isinstance(error, stripe.StripeError):
-        return OutcomeUnknown(f"Stripe's answer was cut off or unreadable ({type(error).__name__})")
-    if error.http_status is None:
-        cause = error.__cause__
-        if isinstance(cause, _NOT_SENT):
-            return Unavailable(f"no connection to Stripe ({type(cause).__name__})")
-        return OutcomeUnknown(f"Stripe did not answer ({type(cause).__name__})")
-    return _answered(error, error.http_status)
+    if isinstance(error, _NOT_SENT):
+        return Unavailable(f"no connection to Stripe ({type(error).__name__})")
+    if isinstance(error, stripe.StripeError) and error.http_status is not None:
+        return _answered(error, error.http_status)
+    return OutcomeUnknown(f"no answer from Stripe, or none to read ({type(error).__name__})")
 
 
 def _answered(error: stripe.StripeError, status: int) -> ProviderError:
