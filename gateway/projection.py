@@ -186,7 +186,9 @@ def _payment(
 def _unpaid_status(facts: Facts) -> PaymentStatus:
     """The status of a payment without a valid capture; first match wins."""
     failed = {fact.object_id for fact in facts.of(Failed)}
-    clearing = [fact for fact in facts.of(Pending) if fact.object_id not in failed]
+    over = failed | {fact.object_id for fact in [*facts.of(Canceled), *facts.of(Expired)]}
+    over |= {fact.authorization_id for fact in facts.of(Authorized)}
+    clearing = [fact for fact in facts.of(Pending) if fact.object_id not in over]
     # A checkout whose address nobody was given cannot be paid: its creation alone is in doubt.
     unknown = [call for call in unsettled_calls(facts) if call.verb != "create"]
     if facts.first(Captured) or clearing or unknown:

@@ -80,7 +80,10 @@ def _running(world: World) -> Any:
 async def _tick(world: World) -> None:
     while True:
         await asyncio.sleep(TICK_SECONDS)
-        await world.tick()
+        try:
+            await world.tick()
+        except Exception:  # time must go on
+            traceback.print_exc()
 
 
 def _unknown(world: World) -> Any:

@@ -114,7 +114,7 @@ def _handler(act: Callable[[Body], Awaitable[Any]]) -> BaseRouteHandler:
             return _json(await act(_object(await request.body())))
         except ControlError as error:
             return _json({"error": error.message}, error.status)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             return _json({"error": str(error)}, 400)
 
     return handle

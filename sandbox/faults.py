@@ -27,7 +27,6 @@ FAULTS = (
 )
 DEFAULT_SECONDS = {"slow": 2.0}
 HANG_SECONDS = 30.0
-ERROR_CODES = {500: "internal_error", 429: "rate_limited", 503: "unavailable"}
 ABORT = "sandbox.abort"
 """The key in the ASGI scope's extensions under which `sandbox.server` offers to cut the wire."""
 
@@ -93,16 +92,15 @@ async def guarded(
     operation: str,
     request: AnyRequest,
     act: Callable[[], Awaitable[Reply]],
-    fail: Callable[[int], Awaitable[Reply]] | None = None,
+    fail: Callable[[int], Awaitable[Reply]],
     act_slowly: Callable[[float], Awaitable[Reply]] | None = None,
 ) -> Reply:
     """Run one provider operation through the faults that wait for it.
 
     `act` does the operation and answers, errors of the provider's kind included. `fail(status)`
-    answers an `http_…` fault in a way of the provider's own (Stripe remembers a 500 under the
-    idempotency key); without it the answer is the side's `error` body. `act_slowly(seconds)` is
-    busy with the operation for so long (a key is in use meanwhile); without it the fault `slow`
-    waits first and acts then.
+    answers an `http_…` fault as the provider would (Stripe remembers a 500 under the idempotency
+    key). `act_slowly(seconds)` is busy with the operation for so long (a key is in use
+    meanwhile); without it the fault `slow` waits first and acts then.
     """
     fault = world.faults.take(provider, operation)
     kind = fault.fault if fault else None
@@ -118,7 +116,7 @@ async def guarded(
     elif fault.fault == "slow" and act_slowly is not None:
         reply = await act_slowly(fault.seconds)
     else:
-        reply = await _meet(world, provider, request, act, fail, fault)
+        reply = await _meet(request, act, fail, fault)
     call["status"] = reply.status_code if kind not in _UNANSWERED else None
     return reply
 
@@ -127,11 +125,9 @@ _UNANSWERED = ("timeout_before", "timeout_after", "reset")
 
 
 async def _meet(
-    world: World,
-    provider: str,
     request: AnyRequest,
     act: Callable[[], Awaitable[Reply]],
-    fail: Callable[[int], Awaitable[Reply]] | None,
+    fail: Callable[[int], Awaitable[Reply]],
     fault: Fault,
 ) -> Reply:
     match fault.fault:
@@ -149,12 +145,7 @@ async def _meet(
             await act()
             page = "<html><body><h1>It works!</h1></body></html>"
             return Response(page, status_code=200, media_type="text/html")
-    status = int(fault.fault.removeprefix("http_"))
-    if fail is not None:
-        return await fail(status)
-    status, body = world.providers[provider].error(status, ERROR_CODES[status])
-    headers = {"retry-after": "1"} if status in (429, 503) else {}
-    return Response(body, status_code=status, headers=headers, media_type="application/json")
+    return await fail(int(fault.fault.removeprefix("http_")))
 
 
 async def _hang(request: AnyRequest, seconds: float) -> Reply:

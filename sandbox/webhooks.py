@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -18,7 +17,8 @@ from sandbox.clock import Clock
 from sandbox.ids import Ids
 from sandbox.ledger import stamp
 
-Signer = Callable[[bytes, datetime], Awaitable[dict[str, str]] | dict[str, str]]
+Signer = Callable[[bytes, datetime], dict[str, str]]
+"""Makes the headers of a delivery from its raw body and the time."""
 Event = dict[str, Any]
 
 MODES = ("normal", "hold", "duplicate", "shuffle", "drop", "forge")
@@ -150,8 +150,8 @@ class Webhooks:
             await self._session.close()
             self._session = None
 
-    def _spawn(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -175,8 +175,6 @@ class Webhooks:
             return True
         body = json.dumps(event, separators=(",", ":")).encode()
         headers = signer(body, self._signing_time())
-        if inspect.isawaitable(headers):
-            headers = await headers
         if forged:
             body = json.dumps(event | {"id": self._ids.event(provider)}).encode()
         try:

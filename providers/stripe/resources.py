@@ -1,8 +1,9 @@
 """The parts of Stripe's JSON that we read, as types: what decodes into them is well-formed.
 
 Only the fields that mean something to us stand here, in the shapes of every API version that may
-still send us events: almost all of them may be missing. Statuses stay strings, because one that we
-do not know must reach the attention list, not an error. Names and addresses of buyers are not read.
+still send us events: almost all of them may be missing. `object` must be the right one. Statuses
+stay strings, because one that we do not know must reach the attention list, not an error. Names and
+addresses of buyers are not read.
 """
 
 from decimal import Decimal
@@ -18,7 +19,9 @@ Units = Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)]
 Metadata = dict[str, str]
 
 
-class BalanceTransaction(msgspec.Struct, frozen=True):
+class BalanceTransaction(
+    msgspec.Struct, frozen=True, tag_field="object", tag="balance_transaction"
+):
     """One line of the account's books, in its settlement currency."""
 
     id: Id
@@ -30,7 +33,7 @@ class BalanceTransaction(msgspec.Struct, frozen=True):
     exchange_rate: Decimal | None = None
 
 
-class Refund(msgspec.Struct, frozen=True):
+class Refund(msgspec.Struct, frozen=True, tag_field="object", tag="refund"):
     """A refund. `metadata` carries our refund's id when it was made through us."""
 
     id: Id
@@ -68,7 +71,7 @@ class MethodDetails(msgspec.Struct, frozen=True):
     card: Card | None = None
 
 
-class Charge(msgspec.Struct, frozen=True):
+class Charge(msgspec.Struct, frozen=True, tag_field="object", tag="charge"):
     """One try to move the money of a PaymentIntent."""
 
     id: Id
@@ -94,7 +97,7 @@ class PaymentError(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
-class PaymentIntent(msgspec.Struct, frozen=True):
+class PaymentIntent(msgspec.Struct, frozen=True, tag_field="object", tag="payment_intent"):
     """The payment behind a session, over all of its tries."""
 
     id: Id
@@ -109,7 +112,7 @@ class PaymentIntent(msgspec.Struct, frozen=True):
     metadata: Metadata | None = None
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, tag_field="object", tag="checkout.session"):
     """A hosted checkout. `client_reference_id` is our payment's id."""
 
     id: Id
@@ -131,7 +134,7 @@ class EvidenceDetails(msgspec.Struct, frozen=True):
     due_by: Seconds | None = None
 
 
-class Dispute(msgspec.Struct, frozen=True):
+class Dispute(msgspec.Struct, frozen=True, tag_field="object", tag="dispute"):
     """A buyer's bank contests a charge. `balance_transactions`: withdrawn, and given back."""
 
     id: Id
@@ -163,7 +166,7 @@ class EventData(msgspec.Struct, frozen=True):
     object: msgspec.Raw
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, tag_field="object", tag="event"):
     """A webhook's envelope."""
 
     id: Id

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sandbox.stripe import intents, refunds, sessions
+from sandbox.stripe import endpoints, intents, refunds, sessions
 from sandbox.stripe import parameters as p
 from sandbox.stripe.account import EVENTS_SHOWN, Account, Object
 from sandbox.stripe.listing import page, within
@@ -125,6 +125,7 @@ def _account(account: Account, ids: Ids, params: Object) -> Object:
 
 SESSIONS = "/v1/checkout/sessions"
 INTENTS = "/v1/payment_intents"
+ENDPOINTS = "/v1/webhook_endpoints"
 CALLS = (
     Call("POST", SESSIONS, "create_session", p.CREATE_SESSION,
          lambda account, ids, params: sessions.create(account, params)),
@@ -161,5 +162,13 @@ CALLS = (
     Call("GET", "/v1/payouts/{id:str}", "retrieve_payout", p.EXPAND_ONLY, _retrieve("payout")),
     Call("GET", "/v1/events", "list_events", p.LIST_EVENTS, _list_events),
     Call("GET", "/v1/events/{id:str}", "retrieve_event", p.EXPAND_ONLY, _retrieve("event")),
+    Call("GET", ENDPOINTS, "list_webhook_endpoints", p.LIST_ENDPOINTS,
+         lambda account, ids, params: page(endpoints.shown(account), params, ENDPOINTS)),
+    Call("POST", ENDPOINTS, "create_webhook_endpoint", p.CREATE_ENDPOINT,
+         lambda account, ids, params: endpoints.create(account, params)),
+    Call("GET", ENDPOINTS + "/{id:str}", "retrieve_webhook_endpoint", p.EXPAND_ONLY,
+         lambda account, ids, params: endpoints.retrieve(account, ids["id"])),
+    Call("DELETE", ENDPOINTS + "/{id:str}", "delete_webhook_endpoint", p.EXPAND_ONLY,
+         lambda account, ids, params: endpoints.delete(account, ids["id"])),
     Call("GET", "/v1/account", "retrieve_account", p.EXPAND_ONLY, _account),
 )  # fmt: skip

@@ -233,3 +233,16 @@ LIST_DISPUTES = listing(payment_intent=string(), charge=string())
 LIST_TRANSACTIONS = listing(payout=string(), source=string(), type=string(), currency=currency)
 LIST_PAYOUTS = listing(arrival_date=created, status=string(), destination=unsupported)
 LIST_EVENTS = listing(type=string(), types=items(string(), 20), delivery_success=anything)
+LIST_ENDPOINTS = listing()
+CREATE_ENDPOINT = record(
+    {
+        "url": url,
+        "enabled_events": items(string()),
+        "api_version": string(),
+        "description": string(),
+        "metadata": metadata,
+        "connect": unsupported,
+        "expand": EXPAND,
+    },
+    ["url", "enabled_events"],
+)

@@ -8,7 +8,7 @@ import binascii
 import json
 from typing import Any
 
-from litestar import get, post
+from litestar import delete, get, post
 from litestar.handlers import BaseRouteHandler
 
 from sandbox.faults import AnyRequest, Reply, guarded
@@ -48,8 +48,11 @@ def _handler(world: World, call: Call) -> BaseRouteHandler:
             world, "stripe", call.operation, request, act, fail=fail, act_slowly=act_slowly
         )
 
-    route = get if call.method == "GET" else post
-    return route(call.path, name=f"stripe_{call.operation}", status_code=200)(handle)
+    route = {"GET": get, "POST": post, "DELETE": delete}[call.method]
+    made: BaseRouteHandler = route(call.path, name=f"stripe_{call.operation}", status_code=200)(
+        handle
+    )
+    return made
 
 
 class _Served:

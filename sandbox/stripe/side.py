@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from datetime import datetime
 from typing import Any, cast
 
 from sandbox.ledger import Row
@@ -13,11 +10,11 @@ from sandbox.stripe.account import Account, Object
 from sandbox.stripe.cards import BAD_CARD, GOOD_CARD, Method
 from sandbox.stripe.currencies import from_iso_minor_units
 from sandbox.stripe.errors import StripeError, by_status
+from sandbox.stripe.events import WEBHOOK_SECRET, sign
 from sandbox.stripe.idempotency import Keys
 from sandbox.world import ControlError, World
 
 SECRET_KEY = "sk_test_sandbox"
-WEBHOOK_SECRET = "whsec_sandbox"
 AMOUNTS = (
     "amount",
     "amount_capturable",
@@ -187,15 +184,3 @@ class StripeSide:
         if intent is None or intent["latest_charge"] is None:
             raise ControlError("this checkout session has not been paid")
         return self.account.get("charge", intent["latest_charge"])
-
-
-def sign(body: bytes, moment: datetime) -> dict[str, str]:
-    """The headers of a webhook: HMAC-SHA256 over the time and the raw body."""
-    timestamp = int(moment.timestamp())
-    message = f"{timestamp}.".encode() + body
-    digest = hmac.new(WEBHOOK_SECRET.encode(), message, hashlib.sha256).hexdigest()
-    return {
-        "stripe-signature": f"t={timestamp},v1={digest}",
-        "user-agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        "content-type": "application/json; charset=utf-8",
-    }

@@ -117,7 +117,7 @@ def receiver() -> Iterator[Receiver]:
 
     served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{served.server_address[1]}/hook"
-    thread = threading.Thread(target=served.serve_forever, daemon=True)
+    thread = threading.Thread(target=lambda: served.serve_forever(0.01), daemon=True)
     thread.start()
     yield state
     served.shutdown()

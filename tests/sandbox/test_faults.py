@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from tests.sandbox.stripe_client import StripeApi, form
 
 
 def fault(
-    sandbox: RunningSandbox, kind: str, operation: str = "create_session", **more: float
+    sandbox: RunningSandbox, kind: str, operation: str = "create_session", **more: Any
 ) -> None:
     """One fault for the next call."""
     sandbox.control("faults", provider="stripe", operation=operation, fault=kind, **more)
@@ -97,6 +98,24 @@ def test_faults_meet_their_operation_as_often_as_asked(
     calls = [(call["fault"], call["status"]) for call in sandbox.look("calls")["data"]]
     assert calls == [("http_429", 429), ("http_429", 429), (None, 200)]
     assert sandbox.http.delete("/_control/faults").json() == {"faults": []}
+
+
+def test_paypal_meets_the_same_faults(sandbox: RunningSandbox) -> None:
+    login = (sandbox.environment["PAYPAL_CLIENT_ID"], sandbox.environment["PAYPAL_CLIENT_SECRET"])
+
+    def token() -> httpx.Response:
+        return sandbox.http.post(
+            "/paypal/v1/oauth2/token", data={"grant_type": "client_credentials"}, auth=login
+        )
+
+    for kind in ("slow", "garbage", "http_429"):
+        sandbox.control("faults", provider="paypal", operation="token", fault=kind, seconds=0.1)
+    started = time.monotonic()
+    assert token().status_code == 200
+    assert time.monotonic() - started >= 0.1
+    assert "<html>" in token().text
+    limited = token()
+    assert (limited.status_code, limited.headers["retry-after"]) == (429, "1")
 
 
 def test_a_fault_never_meets_the_other_provider(sandbox: RunningSandbox, api: StripeApi) -> None:

@@ -68,6 +68,39 @@ def test_a_pending_refund_succeeds_later(sandbox: RunningSandbox, api: StripeApi
     assert api.event_types()[-1] == "charge.refund.updated"
 
 
+def test_a_refund_names_a_charge_of_its_intent(api: StripeApi) -> None:
+    intent, other = api.paid(), api.manual()
+    both = {"charge": intent["latest_charge"]["id"], "payment_intent": other["id"]}
+    assert api.refused("refunds", both)["param"] == "payment_intent"
+    held = api.refused("refunds", {"charge": other["latest_charge"]["id"]})
+    assert "has not been captured" in held["message"]
+    more = {"final_capture": "false"}
+    api.refused(f"payment_intents/{other['id']}/capture", more)
+    captured = api.post(f"payment_intents/{other['id']}/capture", {"metadata[a]": "b"})
+    assert (captured["amount_received"], captured["metadata"]) == (5400, {"a": "b"})
+
+
+def test_a_debit_is_refunded_like_a_card_but_named_otherwise(
+    sandbox: RunningSandbox, api: StripeApi
+) -> None:
+    session = api.checkout()
+    api.buyer(session, "pay_async")
+    sandbox.control("dispute", 400, provider="stripe", id=session["id"])
+    api.buyer(session, "settle")
+    intent = api.intent(session)
+    assert intent["latest_charge"]["balance_transaction"]["type"] == "payment"
+    refund = api.post("refunds", {"payment_intent": intent["id"], "amount": 400})
+    booked = api.get(f"balance_transactions/{refund['balance_transaction']}")
+    assert (booked["type"], booked["reporting_category"]) == ("payment_refund", "refund")
+    failed = sandbox.control("refund", provider="stripe", id=refund["id"], status="failed")
+    booked = api.get(f"balance_transactions/{failed['failure_balance_transaction']}")
+    assert booked["type"] == "payment_failure_refund"
+    again = sandbox.control("refund", provider="stripe", id=refund["id"], status="succeeded")
+    assert again["status"] == "failed"
+    part = sandbox.control("dispute", provider="stripe", id=intent["id"], amount=100)
+    assert part["amount"] == 100
+
+
 def test_the_dashboard_refunds_and_ends_refunds(sandbox: RunningSandbox, api: StripeApi) -> None:
     intent = api.paid()
     made = sandbox.control("refund", provider="stripe", id=intent["id"], amount=100)
@@ -83,6 +116,10 @@ def test_the_dashboard_refunds_and_ends_refunds(sandbox: RunningSandbox, api: St
     sandbox.control("refund", 400, provider="stripe", id=intent["id"], amount=9999)
     sandbox.control("refund", 400, provider="stripe", id=intent["id"], amount=0)
     sandbox.control("refund", 404, provider="stripe", id="pi_none")
+    sandbox.control("refund", 400, provider="stripe", id=made["id"], status="lost")
+    sandbox.control("refund", 400, provider="stripe", id=intent["id"], status="lost")
+    sandbox.control("dispute", 400, provider="stripe", id=intent["id"], status="closed")
+    sandbox.control("dispute", 400, provider="stripe", id=intent["id"], amount=0)
 
 
 def test_manual_capture_takes_a_part_and_releases_the_rest(

@@ -103,6 +103,13 @@ def test_a_closed_session_has_a_clear_page_and_takes_no_second_payment(
     assert len(charges) == (1 if end == "paid" else 0)
 
 
+def test_a_closed_page_links_to_web_pages_only(sandbox: RunningSandbox, api: StripeApi) -> None:
+    session = api.post("checkout/sessions", form() | {"success_url": "shop://ok"})
+    answer = api.by_card(session, "4242424242424242")
+    assert (answer.status_code, answer.headers["location"]) == (303, "shop://ok")
+    assert "shop://" not in sandbox.http.get(session["url"]).text
+
+
 def test_no_page_for_what_is_no_session(sandbox: RunningSandbox, api: StripeApi) -> None:
     intent = api.paid()
     for id in ("cs_test_none", intent["id"]):

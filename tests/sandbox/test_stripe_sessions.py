@@ -12,6 +12,7 @@ from tests.sandbox.stripe_client import StripeApi, form
 
 PRICE = "line_items[0][price_data]"
 INTENT = "payment_intent_data"
+ITEM = [name for name in form() if name.startswith("line_items")]
 
 
 def test_a_new_session_is_open_and_has_no_payment_intent(api: StripeApi) -> None:
@@ -29,7 +30,7 @@ def test_paying_completes_the_session_and_only_intent_metadata_reaches_the_inten
     api: StripeApi,
 ) -> None:
     more = {"metadata[cart]": "9", "payment_intent_data[metadata][order]": "ord_1"}
-    session = api.checkout(**more)
+    session = api.post("checkout/sessions", form() | more)
     api.buyer(session, "pay")
     paid = api.get(f"checkout/sessions/{session['id']}")
     assert (paid["status"], paid["payment_status"], paid["url"]) == ("complete", "paid", None)
@@ -76,6 +77,23 @@ def test_paying_completes_the_session_and_only_intent_metadata_reaches_the_inten
         ({"automatic_tax[enabled]": "true"}, "sandbox_not_simulated", "automatic_tax"),
         ({f"{INTENT}[capture_method]": "later"}, None, f"{INTENT}[capture_method]"),
         ({"metadata": "x", "metadata[k]": "v"}, None, "metadata[k]"),
+        ({"metadata": "x"}, None, "metadata"),
+        ({f"metadata[k{n}]": "v" for n in range(51)}, None, "metadata"),
+        ({"client_reference_id[a]": "x", "client_reference_id": None}, None, "client_reference_id"),
+        ({"expires_at": ""}, "parameter_invalid_empty", "expires_at"),
+        ({"allow_promotion_codes": "yes"}, None, "allow_promotion_codes"),
+        ({"line_items": "tea"}, None, "line_items"),
+        ({"line_items[x][quantity]": "1"}, None, "line_items"),
+        ({f"expand[{n}]": "line_items" for n in range(21)}, None, "expand"),
+        ({"mode": "payment", **dict.fromkeys(ITEM)}, "parameter_missing", "line_items"),
+        ({"client_reference_id": ""}, "parameter_invalid_empty", "client_reference_id"),
+        ({"line_items[0]": "tea"}, None, "line_items[0]"),
+        ({"line_items[1][quantity]": "1"}, "parameter_missing", "line_items[1]"),
+        ({"payment_intent_data": "x"}, None, "payment_intent_data"),
+        ({"success_url": "http://[shop"}, "url_invalid", "success_url"),
+        ({"customer": "cus_1"}, "sandbox_not_simulated", "customer"),
+        ({"ui_mode": "embedded_page"}, "sandbox_not_simulated", "ui_mode"),
+        ({"a" + "[b]" * 11: "x"}, None, "a" + "[b]" * 11),
         ({"a[b": "x"}, None, "a[b"),
     ],
 )  # fmt: skip
@@ -180,6 +198,9 @@ def test_a_session_offers_only_the_methods_it_has(api: StripeApi) -> None:
     assert "no delayed" in api.buyer(session, "pay_async", expect=400)["error"]
     error = api.refused("checkout/sessions", form() | {"payment_method_types[0]": "ideal"})
     assert error["param"] == "payment_method_types[0]"
+    debit = api.post("checkout/sessions", form() | {"payment_method_types[0]": "us_bank_account"})
+    assert "does not offer card" in api.buyer(debit, "pay", expect=400)["error"]
+    assert api.buyer(debit, "pay_async")["status"] == "complete"
 
 
 def test_sessions_are_listed_newest_first_page_by_page(api: StripeApi) -> None:
@@ -193,8 +214,9 @@ def test_sessions_are_listed_newest_first_page_by_page(api: StripeApi) -> None:
     before = api.get("checkout/sessions", limit=2, ending_before=made[1])
     assert [s["id"] for s in before["data"]] == [made[3], made[2]]
     assert before["has_more"] is True
-    answer = api.send("GET", "checkout/sessions", {"starting_after": "cs_none"})
-    assert answer.json()["error"]["code"] == "resource_missing"
+    for cursor in ("starting_after", "ending_before"):
+        error = api.send("GET", "checkout/sessions", {cursor: "cs_none"}).json()["error"]
+        assert (error["code"], error["param"]) == ("resource_missing", cursor)
     assert api.send("GET", "checkout/sessions", {"limit": 101}).status_code == 400
 
 
@@ -210,6 +232,7 @@ def test_sessions_are_filtered(sandbox: RunningSandbox, api: StripeApi) -> None:
     assert found(**{"customer_details[email]": "a@b.example"}) == [left["id"]]
     assert found(**{"created[gt]": paid["created"] + 100}) == []
     assert len(found(**{"created[gte]": paid["created"]})) == 2
+    assert paid["id"] in found(created=paid["created"])
 
 
 def test_expansion_reaches_down_and_refuses_what_is_none(api: StripeApi) -> None:
@@ -224,7 +247,9 @@ def test_expansion_reaches_down_and_refuses_what_is_none(api: StripeApi) -> None
     assert shown["customer"] is None
     listed = api.get("checkout/sessions", **{"expand[]": "data.payment_intent.latest_charge"})
     assert listed["data"][0]["payment_intent"]["latest_charge"]["paid"] is True
-    assert api.send("GET", path, {"expand[]": "nonsense"}).status_code == 400
+    for wrong in ("nonsense", "payment_intent.nonsense", "data.customer", "a.b.c.d.e"):
+        error = api.send("GET", path, {"expand[]": wrong}).json()["error"]
+        assert error["param"] == "expand"
     assert api.get(f"{path}/line_items")["data"][0]["amount_total"] == 5400
 
 
@@ -238,6 +263,24 @@ def test_another_key_is_refused_and_not_repeated(api: StripeApi, headers: dict[s
     assert answer.status_code == 401
     assert answer.headers["request-id"].startswith("req_")
     assert "wrong_and_long" not in answer.text
+
+
+@pytest.mark.parametrize("body", ["mode=payment&mode=payment", "mode=%ff", "mode[]=a&mode=b"])
+def test_a_malformed_form_is_refused(api: StripeApi, body: str) -> None:
+    answer = api.sandbox.http.post(
+        "/stripe/v1/checkout/sessions",
+        content=body,
+        headers={"authorization": f"Bearer {api.key}"},
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_features_that_are_off_and_metadata_that_is_emptied_change_nothing(api: StripeApi) -> None:
+    more = {"automatic_tax[enabled]": "false", "metadata": "", "submit_type": "pay"}
+    more["custom_text[submit][message]"] = "Thank you"
+    session = api.post("checkout/sessions", form() | more)
+    assert (session["metadata"], session["submit_type"]) == ({}, "pay")
 
 
 def test_basic_authentication_works(api: StripeApi) -> None:

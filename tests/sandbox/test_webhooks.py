@@ -47,7 +47,7 @@ def test_events_are_signed_and_are_those_of_the_api(
     for headers, body in hook.received:
         signature = headers["stripe-signature"]
         secret = sandbox.environment["STRIPE_WEBHOOK_SECRET"]
-        event = stripe.Webhook.construct_event(body, signature, secret)  # type: ignore[no-untyped-call]
+        event = stripe.Webhook.construct_event(body, signature, secret)
         assert listed[event.id]["type"] == event.type
         assert event.livemode is False
         assert event.pending_webhooks == 1
@@ -115,7 +115,7 @@ def test_forge_sends_bodies_that_the_signature_does_not_cover(
     assert len(hook.received) == len(PAID)
     for headers, body in hook.received:
         with pytest.raises(stripe.SignatureVerificationError):
-            stripe.Webhook.construct_event(  # type: ignore[no-untyped-call]
+            stripe.Webhook.construct_event(
                 body, headers["stripe-signature"], sandbox.environment["STRIPE_WEBHOOK_SECRET"]
             )
 
@@ -154,9 +154,22 @@ def test_an_unreachable_address_is_tried_again(
     assert types(hook) == ["checkout.session.expired"]
 
 
+def test_the_endpoint_is_set_and_shown_by_the_api(api: StripeApi, hook: Receiver) -> None:
+    listed = api.get("webhook_endpoints")["data"]
+    assert [endpoint["url"] for endpoint in listed] == [hook.url]
+    assert api.send("DELETE", "webhook_endpoints/we_sandbox").json()["deleted"] is True
+    assert api.send("GET", "webhook_endpoints/we_sandbox").status_code == 404
+    assert api.get("webhook_endpoints")["data"] == []
+    data = {"url": hook.url, "enabled_events[]": "*"}
+    made = api.post("webhook_endpoints", data)
+    assert made["secret"] == api.sandbox.environment["STRIPE_WEBHOOK_SECRET"]
+    assert api.get(f"webhook_endpoints/{made['id']}")["url"] == hook.url
+
+
 def test_a_senseless_mode_is_refused(sandbox: RunningSandbox) -> None:
     sandbox.control("webhooks", 400, mode="loud")
     sandbox.control("webhooks", 400, signing_clock="lunar")
+    sandbox.control("webhooks", 400, provider="stripe", url=1)
     sandbox.control("webhooks", 404, provider="nobody", url="http://127.0.0.1:9/")
     assert sandbox.look("webhooks")["mode"] == "normal"
 

@@ -1,4 +1,4 @@
-"""A Stripe that answers what a test tells it to, over real HTTP, and remembers what it was asked."""
+"""A Stripe that answers over HTTP what a test tells it to, and remembers what it was asked."""
 
 import asyncio
 import json

@@ -35,7 +35,7 @@ def page(*entries: Any, has_more: bool = False) -> dict[str, Any]:
     return {"object": "list", "data": list(entries), "has_more": has_more, "url": "/v1/x"}
 
 
-def test_its_powers(adapter: StripeAdapter) -> None:
+async def test_its_powers(adapter: StripeAdapter) -> None:
     checked: PaymentProvider = adapter
     assert isinstance(checked, Cancels)
     assert isinstance(checked, Captures)

@@ -133,9 +133,7 @@ def test_an_amount_that_cannot_be_is_for_people_to_look_at(
     currency: str, units: int | None
 ) -> None:
     facts = of_intent(intent(amount_received=units, currency=currency))
-    assert facts == [
-        Unrecognized(object_id="pi_1", state=f"amount {units} {currency}", at=AS_OF)
-    ]
+    assert facts == [Unrecognized(object_id="pi_1", state=f"amount {units} {currency}", at=AS_OF)]
 
 
 def test_completed_is_not_paid() -> None:

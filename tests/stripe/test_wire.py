@@ -72,7 +72,7 @@ REJECTED = [
     (404, invalid("resource_missing"), "resource_missing"),
     (400, invalid("charge_already_refunded"), "charge_already_refunded"),
     (400, invalid("charge_disputed"), "charge_disputed"),
-    (402, {"type": "card_error", "code": "card_declined", "decline_code": "lost_card"}, "lost_card"),
+    (402, {"type": "card_error", "code": "declined", "decline_code": "stolen"}, "stolen"),
 ]
 
 
