@@ -1,6 +1,6 @@
 """Where a provider sends the buyer back to. The redirect proves nothing: we ask the provider."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from litestar import Router, get
 from litestar.response import Redirect
@@ -47,10 +47,10 @@ def _redirect(url: str, order_id: str) -> Redirect:
 
 
 def with_order(url: str, order_id: str) -> str:
-    """`url` with `order={order_id}` in its query, whatever query it has already."""
+    """`url` with `order={order_id}` in its query; what is there already stays as it is spelt."""
     parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "order"]
-    return urlunsplit(parts._replace(query=urlencode([*query, ("order", order_id)])))
+    kept = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != "order"]
+    return urlunsplit(parts._replace(query="&".join([*kept, f"order={order_id}"])))
 
 
 router = Router(

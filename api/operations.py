@@ -8,13 +8,13 @@ from api.wiring import Services
 from gateway.errors import StoreUnavailable
 
 
-@get("/health/live", tags=["Operations"], summary="The process runs")
+@get("/health/live", tags=["Operations"], summary="The process runs", operation_id="live")
 async def live() -> dict[str, str]:
     """Answers as long as the process can answer."""
     return {"status": "ok"}
 
 
-@get("/health/ready", tags=["Operations"], summary="It can take requests")
+@get("/health/ready", tags=["Operations"], summary="It can take requests", operation_id="ready")
 async def ready(services: Services) -> Response[dict[str, Any]]:
     """The database answers. Providers are listed, not judged: one that is down stops nobody."""
     checks: dict[str, Any] = {
@@ -31,7 +31,13 @@ async def ready(services: Services) -> Response[dict[str, Any]]:
     )
 
 
-@get("/metrics", tags=["Operations"], summary="Prometheus metrics", media_type="text/plain")
+@get(
+    "/metrics",
+    tags=["Operations"],
+    summary="Prometheus metrics",
+    operation_id="metrics",
+    media_type="text/plain",
+)
 async def metrics(services: Services) -> Response[bytes]:
     """Counters and histograms of this process."""
     kind = "text/plain; version=0.0.4; charset=utf-8"

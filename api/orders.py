@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -10,17 +10,17 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import Parameter
 
 from api.bodies import (
-    Body,
+    CancelBody,
     CaptureBody,
     NewItem,
     NewOrderBody,
     NewPayment,
     NewRefund,
     StrictBody,
-    decode,
+    known_currency,
 )
 from api.idempotency import KeyHeader, idempotently
-from api.paging import Cursor, Limit, Page
+from api.paging import Cursor, Limit, Page, known_filter
 from api.paging import decode as decode_cursor
 from api.paging import encode as encode_cursor
 from api.security import Caller, Forbidden, authenticated, needs
@@ -30,6 +30,7 @@ from gateway.checkout import NewOrder, change_provider, create_order
 from gateway.closing import cancel_order
 from gateway.confirm import confirm_order
 from gateway.errors import InvalidRequest, NotFound, Unavailable
+from gateway.money import MAX_AMOUNT
 from gateway.order import OrderState, OrderStatus
 from gateway.records import Answer, OrderItem, OrderRecord, TimelineEntry
 from gateway.refunds import refund_order
@@ -40,6 +41,7 @@ ClientToken = Annotated[
     str | None,
     Parameter(description="The order's token; with a publishable key only"),
 ]
+AmountFilter = Annotated[int | None, Parameter(ge=0, le=MAX_AMOUNT, description="Minor units")]
 _METADATA = re.compile(r"metadata\[(.{1,40})\]")
 AnyRequest = Request[Any, Any, Any]
 
@@ -58,6 +60,7 @@ class Timeline(msgspec.Struct, frozen=True):
     dto=StrictBody[NewOrderBody],
     return_dto=None,
     summary="Create an order",
+    operation_id="createOrder",
 )
 async def create(
     data: NewOrderBody,
@@ -90,6 +93,7 @@ async def create(
 
 async def _priced(services: Services, caller: Caller, data: NewOrderBody) -> tuple[OrderItem, ...]:
     """The order's lines with the server's prices. Raises InvalidRequest, Forbidden."""
+    known_currency(data.currency, "currency")
     for position, item in enumerate(data.items):
         _check_item(position, item, caller)
     products = sorted({item.product for item in data.items if item.product is not None})
@@ -117,11 +121,11 @@ def _check_item(position: int, item: NewItem, caller: Caller) -> None:
         raise InvalidRequest(
             "name a product, or give name and unit_amount", path=f"items[{position}]"
         )
-    if ad_hoc and caller.kind == "publishable":
-        raise Forbidden("a publishable key can order products of the catalogue only")
+    if ad_hoc and caller.kind != "secret":
+        raise Forbidden(f"a {caller.kind} key can order products of the catalogue only")
 
 
-@get("/", guards=[needs("orders:read")], summary="List orders")
+@get("/", guards=[needs("orders:read")], summary="List orders", operation_id="listOrders")
 async def list_orders(
     request: AnyRequest,
     services: Services,
@@ -138,8 +142,8 @@ async def list_orders(
     created_to: datetime | None = None,
     paid_from: datetime | None = None,
     paid_to: datetime | None = None,
-    amount_min: int | None = None,
-    amount_max: int | None = None,
+    amount_min: AmountFilter = None,
+    amount_max: AmountFilter = None,
     attention: bool | None = None,
 ) -> Page[OrderResource]:
     """Orders, newest first. Filters are combined; `metadata[key]=value` filters by metadata."""
@@ -174,21 +178,27 @@ def _filters(request: AnyRequest) -> dict[str, str]:
     for name, value in request.query_params.multi_items():
         if match := _METADATA.fullmatch(name):
             metadata[match[1]] = str(value)
-        elif name not in _PARAMETERS:
-            raise InvalidRequest(f"there is no filter {name!r}", path=name)
+        else:
+            known_filter(name, _PARAMETERS)
     return metadata
 
 
 def _aware(name: str, value: datetime | None) -> datetime | None:
-    if value is not None and value.tzinfo is None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
         raise InvalidRequest("give the time zone, as in 2026-01-31T00:00:00Z", path=name)
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest("this is before the year 1 or after 9999 in UTC", path=name) from None
 
 
 @get(
     "/{order_id:str}",
     guards=[needs("orders:read", publishable=True)],
     summary="Read an order",
+    operation_id="readOrder",
 )
 async def read(
     order_id: str, services: Services, caller: Caller, client_token: ClientToken = None
@@ -202,6 +212,7 @@ async def read(
     guards=[needs("orders:write", publishable=True)],
     status_code=200,
     summary="Ask the provider for the truth now",
+    operation_id="confirmOrder",
 )
 async def confirm(
     order_id: str, services: Services, caller: Caller, client_token: ClientToken = None
@@ -220,6 +231,7 @@ async def confirm(
     dto=StrictBody[NewPayment],
     return_dto=None,
     summary="Pay with another provider",
+    operation_id="createPayment",
 )
 async def pay_otherwise(
     order_id: str,
@@ -243,19 +255,22 @@ async def pay_otherwise(
 @post(
     "/{order_id:str}/capture",
     guards=[needs("orders:write")],
+    dto=StrictBody[CaptureBody],
+    return_dto=None,
     status_code=200,
     summary="Capture an authorized order",
+    operation_id="captureOrder",
 )
 async def capture(
     order_id: str,
     request: AnyRequest,
     services: Services,
     caller: Caller,
+    data: CaptureBody = CaptureBody(),  # noqa: B008 (frozen)
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
     """Capture the authorization, `{"amount": …}` of it or all; what is not captured is released."""
     await _order(services, caller, order_id)
-    data = await _optional_body(request, CaptureBody)
 
     async def run(idempotent: Any) -> Answer:
         return await capture_order(
@@ -268,19 +283,22 @@ async def capture(
 @post(
     "/{order_id:str}/cancel",
     guards=[needs("orders:write")],
+    dto=StrictBody[CancelBody],
+    return_dto=None,
     status_code=200,
     summary="Cancel an unpaid order",
+    operation_id="cancelOrder",
 )
 async def cancel(
     order_id: str,
     request: AnyRequest,
     services: Services,
     caller: Caller,
+    data: CancelBody = CancelBody(),  # noqa: B008 (frozen)
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
     """Close the order's checkout, or void its authorization. A paid order is 409."""
     await _order(services, caller, order_id)
-    data = await _optional_body(request, Body)
 
     async def run(idempotent: Any) -> Answer:
         return await cancel_order(services.ctx, caller.merchant_id, order_id, idempotent)
@@ -291,18 +309,21 @@ async def cancel(
 @post(
     "/{order_id:str}/refunds",
     guards=[needs("refunds:write")],
+    dto=StrictBody[NewRefund],
+    return_dto=None,
     summary="Refund an order",
+    operation_id="createRefund",
 )
 async def refund(
     order_id: str,
     request: AnyRequest,
     services: Services,
     caller: Caller,
+    data: NewRefund = NewRefund(),  # noqa: B008 (frozen)
     idempotency_key: KeyHeader = None,
 ) -> Response[RefundResource]:
     """Refund `{"amount": …, "reason": …}`, or all that is refundable."""
     await _order(services, caller, order_id)
-    data = await _optional_body(request, NewRefund)
 
     def render(order: OrderRecord, state: OrderState, refund_id: str) -> Answer:
         resource = refund_resource(order, state, state.refund(refund_id))
@@ -326,6 +347,7 @@ async def refund(
     "/{order_id:str}/timeline",
     guards=[needs("orders:read")],
     summary="Why the order is in its state",
+    operation_id="readTimeline",
 )
 async def timeline(order_id: str, services: Services, caller: Caller) -> Timeline:
     """Every call, answer, webhook and change of state, in order, with the rule that applied."""
@@ -345,10 +367,6 @@ async def _order(
     ):
         raise NotFound(f"there is no order {order_id}")
     return order
-
-
-async def _optional_body(request: AnyRequest, kind: type[Any]) -> Any:
-    return decode(await request.body() or b"{}", kind)
 
 
 async def _idempotently(

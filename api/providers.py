@@ -27,7 +27,7 @@ class ProviderList(msgspec.Struct, frozen=True):
     data: list[ProviderResource]
 
 
-@get("/", summary="List providers")
+@get("/", summary="List providers", operation_id="listProviders")
 async def list_providers(services: Services, caller: Caller) -> ProviderList:
     """The providers that are switched on in the mode of the key."""
     mode: Mode = "live" if caller.livemode else "test"

@@ -2,7 +2,7 @@
 
 from litestar import Router, get
 
-from api.paging import Cursor, Limit, Page, decode, encode
+from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.errors import NotFound
@@ -10,7 +10,12 @@ from gateway.facts import RefundStatus
 from gateway.resources import RefundResource
 
 
-@get("/", guards=[needs("orders:read")], summary="List refunds")
+@get(
+    "/",
+    guards=[needs("orders:read"), only_filters("order", "status")],
+    summary="List refunds",
+    operation_id="listRefunds",
+)
 async def list_refunds(
     services: Services,
     caller: Caller,
@@ -26,7 +31,12 @@ async def list_refunds(
     return Page(refunds, encode(last))
 
 
-@get("/{refund_id:str}", guards=[needs("orders:read")], summary="Read a refund")
+@get(
+    "/{refund_id:str}",
+    guards=[needs("orders:read")],
+    summary="Read a refund",
+    operation_id="readRefund",
+)
 async def read(refund_id: str, services: Services, caller: Caller) -> RefundResource:
     """One refund."""
     refund = await services.queries.refund(caller.merchant_id, caller.livemode, refund_id)

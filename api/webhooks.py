@@ -3,6 +3,9 @@
 from typing import Any
 
 from litestar import Request, post
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Method
 
 from api.logs import log
 from api.wiring import Services
@@ -12,12 +15,17 @@ from gateway.errors import GatewayError, NotFound, WebhookInvalid
 MAX_BODY = 256 * 1024
 
 
+def _operation_id(_: HTTPRouteHandler, __: Method | HttpMethod, path: list[Any]) -> str:
+    return "receiveWebhookOfAccount" if len(path) > 2 else "receiveWebhook"
+
+
 @post(
     ["/webhooks/{provider:str}", "/webhooks/{provider:str}/{account:str}"],
     status_code=200,
     request_max_body_size=MAX_BODY,
     tags=["Webhooks in"],
     summary="For providers only",
+    operation_id=_operation_id,
 )
 async def receive(
     provider: str,

@@ -21,6 +21,9 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         except StoreUnavailable:
             log.warning("the worker cannot use the database, trying again")
             done = 0
+        except Exception:  # a worker that dies quietly would leave every webhook unapplied
+            log.exception("the worker stumbled, trying again")
+            done = 0
         services.metrics.work_done(done)
         if not done:
             await _either(services.work, stop)

@@ -64,7 +64,6 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
     Raises Unavailable when the provider could not be reached: the same key may try again.
     """
     amount = total(new.currency, new.items)
-    provider = _provider(ctx, new.provider, new.livemode, new.currency, new.capture)
     now = ctx.now()
     async with ctx.store.transaction() as tx:
         order_id = await request.begin(ctx, tx)
@@ -73,6 +72,7 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
             key = _creation_key(state.payments[0].id)
             operation = await stored_operation(tx, new.merchant_id, key)
         else:
+            provider = _provider(ctx, new.provider, new.livemode, new.currency, new.capture)
             order = OrderRecord(
                 id=ctx.ids.new("ord"),
                 merchant_id=new.merchant_id,
@@ -105,12 +105,13 @@ async def change_provider(
     async with ctx.store.transaction() as tx:
         locked, _ = await lock(tx, merchant_id, order_id)
         order = locked.record
-        provider = _provider(ctx, provider_name, order.livemode, order.currency, order.capture)
         payment_id = await request.begin(ctx, tx)
+        if payment_id is None:  # a repetition does not depend on what is switched on now
+            _provider(ctx, provider_name, order.livemode, order.currency, order.capture)
     if payment_id is None:
         try:
             await close_attempts(ctx, merchant_id, order_id)
-            operation = await _reserve_attempt(ctx, order, provider, request)
+            operation = await _reserve_attempt(ctx, order, provider_name, request)
         except Conflict as error:
             if error.code == "payment_in_doubt":
                 await let_retry(ctx, request)
@@ -149,12 +150,13 @@ async def _add_order(
 
 
 async def _reserve_attempt(
-    ctx: Context, order: OrderRecord, provider: Provider, request: IdempotentRequest
+    ctx: Context, order: OrderRecord, provider: str, request: IdempotentRequest
 ) -> Operation:
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, order.merchant_id, order.id)
         _refuse_closed(state, order, ctx.now())
-        operation = await _start_payment(ctx, tx, locked, provider.name)
+        await _refuse_concurrent(tx, state, order)
+        operation = await _start_payment(ctx, tx, locked, provider)
         await request.reserved(tx, operation.payment_id)
     return operation
 
@@ -163,7 +165,17 @@ def _refuse_closed(state: OrderState, order: OrderRecord, now: datetime) -> None
     refuse_paid(state)
     if state.status in ("canceled", "expired") or now >= order.expires_at:
         raise Conflict("the order is closed; create a new one", code="order_closed")
-    if any(p.status not in CLOSED_PAYMENTS and not p.creation_in_doubt for p in state.payments):
+
+
+async def _refuse_concurrent(tx: Transaction, state: OrderState, order: OrderRecord) -> None:
+    """Raises Conflict `payment_in_doubt` while another attempt may give the buyer a page."""
+    for payment in state.payments:
+        if payment.status in CLOSED_PAYMENTS or payment.creation_in_doubt:
+            continue
+        if payment.status == "creating":
+            creation = await stored_operation(tx, order.merchant_id, _creation_key(payment.id))
+            if creation.attempts:  # answered in vain: a page that opens later is closed again
+                continue
         raise Conflict(
             "another attempt was opened at the same time; look at the order",
             code="payment_in_doubt",

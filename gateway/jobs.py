@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway import inbox
 from gateway.attempts import lock
-from gateway.closing import close_attempt, expire_order
+from gateway.closing import can_close, close_attempt, expire_order
 from gateway.confirm import confirm_payment
 from gateway.context import Context
 from gateway.errors import GatewayError
@@ -33,7 +33,7 @@ _LONGEST_PAUSE = timedelta(hours=6)
 
 def backoff(tries: int, first: timedelta = timedelta(seconds=5)) -> timedelta:
     """Doubling pauses: `first` after the first try, six hours at most."""
-    return min(first * (1 << min(tries - 1, 20)), _LONGEST_PAUSE)
+    return min(first * (1 << min(max(tries - 1, 0), 20)), _LONGEST_PAUSE)
 
 
 async def run_due(ctx: Context) -> int:
@@ -144,7 +144,7 @@ async def _check_payment(ctx: Context, job: Job) -> None:
         return
     async with ctx.store.transaction() as tx:
         _, state = await lock(tx, job.merchant_id, order_id)
-    if _abandoned(state, job.subject):
+    if _abandoned(state, job.subject) and can_close(ctx, state.payment(job.subject)):
         await close_attempt(ctx, job.merchant_id, order_id, job.subject)
     else:
         await confirm_payment(ctx, job.merchant_id, order_id, job.subject)

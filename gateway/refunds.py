@@ -53,7 +53,8 @@ async def _reserve(
     order = locked.record
     payment, money = _refundable(ctx, state, order.currency, amount)
     ref = payment_ref(order, payment)
-    assert ref is not None and payment.capture_id is not None  # it was captured, so both are known
+    assert ref is not None  # it was captured, so both are known
+    assert payment.capture_id is not None
     reserved = RefundReserved(
         refund_id=refund_id,
         amount=money.amount,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import event
@@ -16,6 +16,8 @@ from gateway.errors import SettingsError, StoreUnavailable
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _BUSY_MILLISECONDS = 5_000
+#: How long a caller waits for a connection, and for its turn to write to SQLite.
+_PATIENCE_SECONDS = 10
 
 
 def normal_url(url: str) -> str:
@@ -27,6 +29,8 @@ def normal_url(url: str) -> str:
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
         raise SettingsError(f"DATABASE_URL: {backend} is not supported, use SQLite or PostgreSQL")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise SettingsError("DATABASE_URL: SQLite needs a file, as in sqlite+aiosqlite:///gateway.db")
     return parsed.set(drivername=_DRIVERS[backend]).render_as_string(hide_password=False)
 
 
@@ -42,7 +46,12 @@ class Database:
         self.url = normal_url(url)
         self.is_sqlite = self.url.startswith("sqlite")
         self._write_lock = asyncio.Lock()
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 10}
+        options: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": _PATIENCE_SECONDS,
+            "hide_parameters": True,  # they are personal data, and errors are logged
+        }
         if not self.is_sqlite:
             options |= {"pool_pre_ping": True, "connect_args": {"timeout": 10}}
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
@@ -57,18 +66,26 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write. Raises StoreUnavailable when the database cannot."""
-        if self.is_sqlite:
-            async with self._write_lock, self._connection(write=True) as connection:
-                yield connection
-        else:
-            async with self._connection(write=True) as connection:
-                yield connection
+        turn = self._turn() if self.is_sqlite else nullcontext()
+        async with turn, self._connection(write=True) as connection:
+            yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A consistent view. Raises StoreUnavailable."""
         async with self._connection(write=False) as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """This process's turn to write to SQLite; behind a stuck writer nobody waits for ever."""
+        with _translated():
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._write_lock.acquire()
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @asynccontextmanager
     async def _connection(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
@@ -95,22 +112,24 @@ class _translated:  # noqa: N801 -- reads as a clause: with _translated()
 
 
 _OUTAGE_WORDS = ("locked", "full", "readonly", "unable to open", "disk i/o", "no such table")
-# SQLSTATE classes: connection, resources, operator intervention, system, serialization.
-_OUTAGE_STATES = ("08", "53", "57", "58", "40", "25006")
+# SQLSTATE classes: connection, resources, operator intervention, system, serialization; then: read
+# only, password refused, no such database.
+_OUTAGE_STATES = ("08", "53", "57", "58", "40", "25006", "28", "3D")
 
 
 def is_outage(error: BaseException) -> bool:
     """Whether `error` says that the database is away, full or busy, and not that we are wrong."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    # What the driver raises while it connects arrives as it is, not as a DBAPIError.
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    if state:
+        return str(state).startswith(_OUTAGE_STATES)
     if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return True
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        if state:
-            return state.startswith(_OUTAGE_STATES)
         words = str(error.orig).lower()
         return any(word in words for word in _OUTAGE_WORDS)
     pool_timeout = isinstance(error, SQLAlchemyError) and error.code == "3o7r"
-    return pool_timeout or isinstance(error, (ConnectionError, TimeoutError))
+    return pool_timeout or isinstance(error, OSError)  # refused, reset, timed out, no such host
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

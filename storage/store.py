@@ -85,12 +85,13 @@ class SqlStore:
         limit: int,
     ) -> Sequence[Row[Any]]:
         c, keys = table.c, list(table.primary_key)
-        due = (
+        due = (  # a CTE, since a subquery may be run again for each row and then exceeds its limit
             select(*keys)
             .where(waiting, c.run_at <= now)
             .order_by(c.run_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("due")
         )
         async with self.database.read() as connection:  # an idle worker takes no write lock
             if (await connection.execute(select(*keys).where(waiting, c.run_at <= now).limit(1))
@@ -99,7 +100,7 @@ class SqlStore:
         async with self.database.write() as connection:
             claimed = await connection.execute(
                 update(table)
-                .where(tuple_(*keys).in_(due))
+                .where(tuple_(*keys).in_(select(due)))
                 .values(run_at=lease_until, fence=c.fence + 1, attempts=c.attempts + 1)
                 .returning(table)
             )

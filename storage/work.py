@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, Table, delete, select, update
+from sqlalchemy import CursorResult, Executable, Table, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.ids import Ids
@@ -45,7 +45,11 @@ class WorkTransaction:
     async def enqueue(
         self, merchant_id: str, kind: JobKind, subject: str, run_at: datetime
     ) -> None:
-        """Have a job done at `run_at`; one that waits already moves to the earlier time."""
+        """Have a job done at `run_at`; one that waits already moves to the earlier time.
+
+        One that is being done at this moment gets a new fence: its worker may have looked before
+        the reason to look again came up, so it must not finish the job. A dead one starts anew.
+        """
         insert = self._insert(t.jobs).values(
             merchant_id=merchant_id,
             kind=kind,
@@ -60,7 +64,12 @@ class WorkTransaction:
         await self._execute(
             insert.on_conflict_do_update(
                 index_elements=["merchant_id", "kind", "subject"],
-                set_={"run_at": insert.excluded.run_at, "status": "waiting"},
+                set_={
+                    "run_at": insert.excluded.run_at,
+                    "status": "waiting",
+                    "fence": t.jobs.c.fence + 1,
+                    "attempts": case((t.jobs.c.status == "dead", 0), else_=t.jobs.c.attempts),
+                },
                 where=(t.jobs.c.run_at > insert.excluded.run_at) | (t.jobs.c.status == "dead"),
             )
         )
