@@ -3,6 +3,8 @@
 from urllib.parse import urlsplit, urlunsplit
 
 from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from api.logs import log
@@ -13,7 +15,7 @@ from storage.queries import Found
 
 
 @get("/{order_id:str}/return", status_code=303, summary="The buyer returns")
-async def returned(order_id: str, services: Services) -> Redirect:
+async def returned(order_id: FromPath[str], services: NamedDependency[Services]) -> Redirect:
     """Confirm server-side, then send the buyer on to the merchant's success_url."""
     found = await _found(services, order_id)
     await _confirm(services, found)
@@ -21,7 +23,7 @@ async def returned(order_id: str, services: Services) -> Redirect:
 
 
 @get("/{order_id:str}/cancel", status_code=303, summary="The buyer gave up")
-async def gave_up(order_id: str, services: Services) -> Redirect:
+async def gave_up(order_id: FromPath[str], services: NamedDependency[Services]) -> Redirect:
     """Send the buyer on to the merchant's cancel_url. The order stays as the provider knows it."""
     found = await _found(services, order_id)
     return _redirect(found.record.cancel_url, order_id)

@@ -49,7 +49,7 @@ def configure(level: str = "info", *, pretty: bool = False) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # They log every URL, or every request once more.
-    for noisy in ("httpx", "uvicorn.access", "aiosqlite", "urllib3"):
+    for noisy in ("httpx", "uvicorn.access", "uvicorn.error", "alembic", "aiosqlite", "urllib3"):
         logging.getLogger(noisy).setLevel("WARNING")
 
 

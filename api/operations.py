@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get
+from litestar.di import NamedDependency
 
 from api.wiring import Services
 from gateway.errors import StoreUnavailable
@@ -15,7 +16,7 @@ async def live() -> dict[str, str]:
 
 
 @get("/health/ready", tags=["Operations"], summary="It can take requests", operation_id="ready")
-async def ready(services: Services) -> Response[dict[str, Any]]:
+async def ready(services: NamedDependency[Services]) -> Response[dict[str, Any]]:
     """The database answers. Providers are listed, not judged: one that is down stops nobody."""
     checks: dict[str, Any] = {
         "database": "ok",
@@ -38,7 +39,7 @@ async def ready(services: Services) -> Response[dict[str, Any]]:
     operation_id="metrics",
     media_type="text/plain",
 )
-async def metrics(services: Services) -> Response[bytes]:
+async def metrics(services: NamedDependency[Services]) -> Response[bytes]:
     """Counters and histograms of this process."""
     kind = "text/plain; version=0.0.4; charset=utf-8"
     return Response(services.metrics.render(), media_type=kind)

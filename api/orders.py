@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 
 from api.bodies import (
     CancelBody,
@@ -63,10 +64,10 @@ class Timeline(msgspec.Struct, frozen=True):
     operation_id="createOrder",
 )
 async def create(
-    data: NewOrderBody,
+    data: JSONBody[NewOrderBody],
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
     """Create an order and open its checkout; send the buyer to `checkout_url`."""
@@ -128,23 +129,23 @@ def _check_item(position: int, item: NewItem, caller: Caller) -> None:
 @get("/", guards=[needs("orders:read")], summary="List orders", operation_id="listOrders")
 async def list_orders(
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    status: list[OrderStatus] | None = None,
-    provider: str | None = None,
-    currency: str | None = None,
-    reference: str | None = None,
-    customer_email: str | None = None,
-    provider_id: str | None = None,
-    created_from: datetime | None = None,
-    created_to: datetime | None = None,
-    paid_from: datetime | None = None,
-    paid_to: datetime | None = None,
+    status: FromQuery[list[OrderStatus] | None] = None,
+    provider: FromQuery[str | None] = None,
+    currency: FromQuery[str | None] = None,
+    reference: FromQuery[str | None] = None,
+    customer_email: FromQuery[str | None] = None,
+    provider_id: FromQuery[str | None] = None,
+    created_from: FromQuery[datetime | None] = None,
+    created_to: FromQuery[datetime | None] = None,
+    paid_from: FromQuery[datetime | None] = None,
+    paid_to: FromQuery[datetime | None] = None,
     amount_min: AmountFilter = None,
     amount_max: AmountFilter = None,
-    attention: bool | None = None,
+    attention: FromQuery[bool | None] = None,
 ) -> Page[OrderResource]:
     """Orders, newest first. Filters are combined; `metadata[key]=value` filters by metadata."""
     wanted = OrderFilter(
@@ -201,7 +202,10 @@ def _aware(name: str, value: datetime | None) -> datetime | None:
     operation_id="readOrder",
 )
 async def read(
-    order_id: str, services: Services, caller: Caller, client_token: ClientToken = None
+    order_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    client_token: ClientToken = None,
 ) -> OrderResource:
     """One order."""
     return await _order(services, caller, order_id, client_token)
@@ -215,7 +219,10 @@ async def read(
     operation_id="confirmOrder",
 )
 async def confirm(
-    order_id: str, services: Services, caller: Caller, client_token: ClientToken = None
+    order_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    client_token: ClientToken = None,
 ) -> OrderResource:
     """Ask the provider, capture what the buyer has approved, return the order. Safe to repeat."""
     await _order(services, caller, order_id, client_token)
@@ -234,11 +241,11 @@ async def confirm(
     operation_id="createPayment",
 )
 async def pay_otherwise(
-    order_id: str,
-    data: NewPayment,
+    order_id: FromPath[str],
+    data: JSONBody[NewPayment],
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
     """Close the earlier attempt at its provider, then open a new one with `provider`."""
@@ -262,11 +269,11 @@ async def pay_otherwise(
     operation_id="captureOrder",
 )
 async def capture(
-    order_id: str,
+    order_id: FromPath[str],
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
-    data: CaptureBody = CaptureBody(),  # noqa: B008 (frozen)
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    data: JSONBody[CaptureBody] = CaptureBody(),  # noqa: B008 (frozen)
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
     """Capture the authorization, `{"amount": …}` of it or all; what is not captured is released."""
@@ -290,11 +297,11 @@ async def capture(
     operation_id="cancelOrder",
 )
 async def cancel(
-    order_id: str,
+    order_id: FromPath[str],
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
-    data: CancelBody = CancelBody(),  # noqa: B008 (frozen)
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    data: JSONBody[CancelBody] = CancelBody(),  # noqa: B008 (frozen)
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
     """Close the order's checkout, or void its authorization. A paid order is 409."""
@@ -315,11 +322,11 @@ async def cancel(
     operation_id="createRefund",
 )
 async def refund(
-    order_id: str,
+    order_id: FromPath[str],
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
-    data: NewRefund = NewRefund(),  # noqa: B008 (frozen)
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    data: JSONBody[NewRefund] = NewRefund(),  # noqa: B008 (frozen)
     idempotency_key: KeyHeader = None,
 ) -> Response[RefundResource]:
     """Refund `{"amount": …, "reason": …}`, or all that is refundable."""
@@ -349,7 +356,9 @@ async def refund(
     summary="Why the order is in its state",
     operation_id="readTimeline",
 )
-async def timeline(order_id: str, services: Services, caller: Caller) -> Timeline:
+async def timeline(
+    order_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> Timeline:
     """Every call, answer, webhook and change of state, in order, with the rule that applied."""
     order = await _order(services, caller, order_id)
     entries = await services.queries.timeline(caller.merchant_id, order_id)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Router, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from api.bodies import NewPrice, NewProduct, ProductChange, StrictBody, known_currency
 from api.catalogue_csv import read_catalogue
@@ -58,7 +60,9 @@ def _prices(bodies: Sequence[NewPrice]) -> list[Price]:
     summary="Add a product",
     operation_id="createProduct",
 )
-async def create(data: NewProduct, services: Services, caller: Caller) -> ProductResource:
+async def create(
+    data: JSONBody[NewProduct], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> ProductResource:
     """Add a product with one price per currency."""
     product = await services.catalogue.add(
         caller.merchant_id,
@@ -78,11 +82,11 @@ async def create(data: NewProduct, services: Services, caller: Caller) -> Produc
     operation_id="listProducts",
 )
 async def list_products(
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    active: bool = True,
+    active: FromQuery[bool] = True,
 ) -> Page[ProductResource]:
     """Products, newest first; `active=false` lists the archived ones."""
     page = await services.catalogue.page(
@@ -97,7 +101,9 @@ async def list_products(
     summary="Read a product",
     operation_id="readProduct",
 )
-async def read(product_id: str, services: Services, caller: Caller) -> ProductResource:
+async def read(
+    product_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> ProductResource:
     """One product."""
     product = await services.catalogue.get(caller.merchant_id, caller.livemode, product_id)
     return _resource(product)
@@ -112,7 +118,10 @@ async def read(product_id: str, services: Services, caller: Caller) -> ProductRe
     operation_id="changeProduct",
 )
 async def change(
-    product_id: str, data: ProductChange, services: Services, caller: Caller
+    product_id: FromPath[str],
+    data: JSONBody[ProductChange],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
 ) -> ProductResource:
     """Change what is given. Orders that exist keep the price they were made with."""
     values = {
@@ -134,7 +143,9 @@ async def change(
     summary="Archive a product",
     operation_id="archiveProduct",
 )
-async def archive(product_id: str, services: Services, caller: Caller) -> ProductResource:
+async def archive(
+    product_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> ProductResource:
     """Archive a product: it can no longer be ordered, and stays readable."""
     product = await services.catalogue.change(
         caller.merchant_id, caller.livemode, product_id, {"active": False}
@@ -149,7 +160,9 @@ async def archive(product_id: str, services: Services, caller: Caller) -> Produc
     operation_id="importProducts",
 )
 async def import_csv(
-    request: Request[Any, Any, Any], services: Services, caller: Caller
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
 ) -> ProductList:
     """Add the products of a `text/csv` body, all of them or none.
 

@@ -1,6 +1,8 @@
 """/v1/refunds: reading refunds. They are made at /v1/orders/{id}/refunds."""
 
 from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
 from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
@@ -17,12 +19,12 @@ from gateway.resources import RefundResource
     operation_id="listRefunds",
 )
 async def list_refunds(
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    order: str | None = None,
-    status: RefundStatus | None = None,
+    order: FromQuery[str | None] = None,
+    status: FromQuery[RefundStatus | None] = None,
 ) -> Page[RefundResource]:
     """Refunds, newest first, of one order or of all."""
     refunds, last = await services.queries.refunds(
@@ -37,7 +39,9 @@ async def list_refunds(
     summary="Read a refund",
     operation_id="readRefund",
 )
-async def read(refund_id: str, services: Services, caller: Caller) -> RefundResource:
+async def read(
+    refund_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> RefundResource:
     """One refund."""
     refund = await services.queries.refund(caller.merchant_id, caller.livemode, refund_id)
     if refund is None:

@@ -3,8 +3,10 @@
 from typing import Any
 
 from litestar import Request, post
+from litestar.di import NamedDependency
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.types import Method
 
 from api.logs import log
@@ -28,10 +30,10 @@ def _operation_id(_: HTTPRouteHandler, __: Method | HttpMethod, path: list[Any])
     operation_id=_operation_id,
 )
 async def receive(
-    provider: str,
+    provider: FromPath[str],
     request: Request[Any, Any, Any],
-    services: Services,
-    account: str = inbox.DEFAULT_ACCOUNT,
+    services: NamedDependency[Services],
+    account: FromPath[str] = inbox.DEFAULT_ACCOUNT,
 ) -> dict[str, bool]:
     """Take a delivery. What is forged, stale or malformed is 400 and leaves only a counter."""
     if account != inbox.DEFAULT_ACCOUNT:

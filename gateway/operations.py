@@ -38,6 +38,8 @@ Outcome = Literal["succeeded", "rejected", "unavailable", "unknown"]
 QUICK_TRIES = 3
 #: No further try in the request once this much time has gone into it.
 QUICK_SECONDS = 4.0
+#: The first try after a request that got no clear answer; later ones at growing distances.
+FIRST_RESUMPTION = timedelta(seconds=3)
 #: After this many unclear answers an operation in doubt stands in the attention list too.
 DOUBTS_BEFORE_ATTENTION = 6
 
@@ -222,6 +224,9 @@ async def _settle(
         await tx.save_attempt(operation, settled=settlement.settled, outcome=outcome)
         if settlement.settled:
             await tx.drop_job(operation.merchant_id, "resume_operation", operation.key)
+        else:  # this process is done with it, so nobody need wait for its lease to run out
+            soon = ctx.now() + FIRST_RESUMPTION
+            await tx.enqueue(operation.merchant_id, "resume_operation", operation.key, soon)
         if outcome == "rejected" and operation.verb in ("capture", "cancel"):
             # A refusal often means that the payment is not what we thought it was: look.
             await tx.enqueue(

@@ -127,7 +127,7 @@ def _refund(
 ) -> RefundState:
     """The provider's word about its refund beats what we asked for, and an earlier rejection."""
     statuses = {update.status for update in updates}
-    status: RefundStatus = "failed" if rejected and not updates else "pending"
+    status: RefundStatus = "failed" if rejected else "pending"
     status = next((known for known in _REFUND_PRECEDENCE if known in statuses), status)
     first = min(updates, key=lambda u: (u.at, u.key), default=None)
     failed = next((u for u in updates if u.status == "failed"), None)
@@ -162,21 +162,7 @@ def project_disputes(
     for update in facts.of(DisputeUpdated):
         by_dispute.setdefault(update.dispute_id, []).append(update)
     disputes = [_dispute(payment_id, updates) for updates in by_dispute.values()]
-    disputes += [
-        DisputeState(
-            id=derived_id("dsp", payment_id, fact.reversal_id),
-            payment_id=payment_id,
-            provider_dispute_id=fact.reversal_id,
-            kind="reversal",
-            status="lost",
-            amount=fact.amount,
-            currency=fact.currency,
-            reason="reversed by the provider",
-            due_by=None,
-            opened_at=fact.at,
-        )
-        for fact in facts.of(Reversed)
-    ]
+    disputes += _reversals(payment_id, facts, disputes)
     complaints = [
         Attention(
             "dispute",
@@ -199,6 +185,33 @@ def project_disputes(
         if dispute.kind == "reversal"
     ]
     return disputes, complaints
+
+
+def _reversals(
+    payment_id: str, facts: Facts, disputes: list[DisputeState]
+) -> list[DisputeState]:
+    """Money that the provider took back by itself, but for what a lost dispute has told already."""
+    lost = [(dispute.amount, dispute.currency) for dispute in disputes if dispute.status == "lost"]
+    reversals = []
+    for fact in facts.of(Reversed):
+        if (fact.amount, fact.currency) in lost:
+            lost.remove((fact.amount, fact.currency))
+            continue
+        reversals.append(
+            DisputeState(
+                id=derived_id("dsp", payment_id, fact.reversal_id),
+                payment_id=payment_id,
+                provider_dispute_id=fact.reversal_id,
+                kind="reversal",
+                status="lost",
+                amount=fact.amount,
+                currency=fact.currency,
+                reason="reversed by the provider",
+                due_by=None,
+                opened_at=fact.at,
+            )
+        )
+    return reversals
 
 
 def _dispute(payment_id: str, updates: list[DisputeUpdated]) -> DisputeState:

@@ -1,11 +1,13 @@
 """The merchant's side of the API: what the shop asks of the gateway, over HTTP with its key."""
 
+import asyncio
 import hashlib
 from typing import Any
 
 import httpx
 
 Json = dict[str, Any]
+_TRIES, _PAUSE = 20, 0.5
 
 
 class Refused(Exception):
@@ -26,10 +28,15 @@ class Merchant:
     `token` is a form's own, made when the form was shown: a form that is sent twice is one request.
     """
 
-    def __init__(self, url: str, secret_key: str) -> None:
+    def __init__(
+        self, url: str, secret_key: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._url = url
         self._client = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {secret_key}"}, timeout=30
+            base_url=url,
+            headers={"Authorization": f"Bearer {secret_key}"},
+            timeout=30,
+            transport=transport,
         )
 
     async def close(self) -> None:
@@ -103,16 +110,21 @@ class Merchant:
 
     async def _call(self, method: str, path: str, body: Json | None = None, key: str = "") -> Json:
         headers = {"Idempotency-Key": key} if key else {}
-        try:
-            answer = await self._client.request(method, path, json=body, headers=headers)
-        except httpx.HTTPError:
-            raise Refused(
-                502, "The payment service does not answer", "Please try again in a moment."
-            ) from None
-        if answer.is_success:
-            found: Json = answer.json()
-            return found
-        raise _refused(answer)
+        tries = 0
+        while True:
+            try:
+                answer = await self._client.request(method, path, json=body, headers=headers)
+            except httpx.HTTPError:
+                raise Refused(
+                    502, "The payment service does not answer", "Please try again in a moment."
+                ) from None
+            if answer.is_success:
+                found: Json = answer.json()
+                return found
+            refused, tries = _refused(answer), tries + 1
+            if refused.code != "idempotency_in_flight" or tries == _TRIES:
+                raise refused
+            await asyncio.sleep(_PAUSE)  # the first click's request still runs: wait for its answer
 
 
 def _segment(value: str) -> str:

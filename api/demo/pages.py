@@ -8,6 +8,8 @@ import secrets
 from typing import Any
 
 from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from api.demo import words
@@ -26,7 +28,9 @@ def _token() -> str:
 
 @get("/")
 async def shop(
-    merchant: Merchant, renderer: Renderer, currency: str | None = None
+    merchant: NamedDependency[Merchant],
+    renderer: NamedDependency[Renderer],
+    currency: FromQuery[str | None] = None,
 ) -> Response[str]:
     """All products."""
     products = await merchant.products()
@@ -49,7 +53,10 @@ def _price(product: Json, currency: str) -> int | None:
 
 @get("/products/{product_id:str}")
 async def product(
-    product_id: str, merchant: Merchant, renderer: Renderer, currency: str | None = None
+    product_id: FromPath[str],
+    merchant: NamedDependency[Merchant],
+    renderer: NamedDependency[Renderer],
+    currency: FromQuery[str | None] = None,
 ) -> Response[str]:
     """One product: quantity, currency, and who is to be paid."""
     item = await merchant.product(product_id)
@@ -77,7 +84,7 @@ def _taking(providers: list[Json], currency: str) -> list[Json]:
 
 
 @post("/checkout")
-async def checkout(request: _Request, merchant: Merchant) -> Redirect:
+async def checkout(request: _Request, merchant: NamedDependency[Merchant]) -> Redirect:
     """Place the order, then on to the provider's page."""
     form = await request.form()
     quantity = str(form.get("quantity", ""))
@@ -99,7 +106,7 @@ def _onward(order: Json) -> Redirect:
 
 
 @get("/return")
-async def returned(order: str, canceled: bool = False) -> Redirect:
+async def returned(order: FromQuery[str], canceled: FromQuery[bool] = False) -> Redirect:
     """Where the gateway sends the buyer, who proves nothing by coming here."""
     note = "?canceled=1" if canceled else ""
     if not order.isascii() or not order.replace("_", "").isalnum():
@@ -108,7 +115,9 @@ async def returned(order: str, canceled: bool = False) -> Redirect:
 
 
 @get("/orders")
-async def orders(merchant: Merchant, renderer: Renderer) -> Response[str]:
+async def orders(
+    merchant: NamedDependency[Merchant], renderer: NamedDependency[Renderer]
+) -> Response[str]:
     """The latest orders, of all providers in one table."""
     names = await _names(merchant)
     return renderer.page("orders.html", orders=await merchant.orders(), names=names)
@@ -120,7 +129,10 @@ async def _names(merchant: Merchant) -> dict[str, str]:
 
 @get("/orders/{order_id:str}")
 async def order(
-    order_id: str, merchant: Merchant, renderer: Renderer, canceled: bool = False
+    order_id: FromPath[str],
+    merchant: NamedDependency[Merchant],
+    renderer: NamedDependency[Renderer],
+    canceled: FromQuery[bool] = False,
 ) -> Response[str]:
     """One order: its state, why it is so, and what can be done with it."""
     found = await merchant.order(order_id)
@@ -156,7 +168,9 @@ def _paying(order: Json) -> Json | None:
 
 
 @post("/orders/{order_id:str}/pay")
-async def pay(order_id: str, request: _Request, merchant: Merchant) -> Redirect:
+async def pay(
+    order_id: FromPath[str], request: _Request, merchant: NamedDependency[Merchant]
+) -> Redirect:
     """Pay the same order with another provider."""
     form = await request.form()
     order = await merchant.pay_with(
@@ -166,7 +180,9 @@ async def pay(order_id: str, request: _Request, merchant: Merchant) -> Redirect:
 
 
 @post("/orders/{order_id:str}/cancel")
-async def cancel(order_id: str, request: _Request, merchant: Merchant) -> Redirect:
+async def cancel(
+    order_id: FromPath[str], request: _Request, merchant: NamedDependency[Merchant]
+) -> Redirect:
     """Cancel an unpaid order."""
     form = await request.form()
     await merchant.cancel(order_id, str(form.get("token", "")))
@@ -175,7 +191,11 @@ async def cancel(order_id: str, request: _Request, merchant: Merchant) -> Redire
 
 @get("/orders/{order_id:str}/refund")
 async def ask_refund(
-    order_id: str, merchant: Merchant, renderer: Renderer, amount: str = "", reason: str = ""
+    order_id: FromPath[str],
+    merchant: NamedDependency[Merchant],
+    renderer: NamedDependency[Renderer],
+    amount: FromQuery[str] = "",
+    reason: FromQuery[str] = "",
 ) -> Response[str]:
     """Ask once more before money goes back."""
     found = await merchant.order(order_id)
@@ -213,7 +233,9 @@ def _units(amount: str, currency: str) -> int | None:
 
 
 @post("/orders/{order_id:str}/refund")
-async def refund(order_id: str, request: _Request, merchant: Merchant) -> Redirect:
+async def refund(
+    order_id: FromPath[str], request: _Request, merchant: NamedDependency[Merchant]
+) -> Redirect:
     """Refund what was confirmed. Whether so much is left, the gateway judges."""
     form = await request.form()
     found = await merchant.order(order_id)

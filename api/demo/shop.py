@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from litestar import Request, Response, Router, get
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
 from litestar.plugins import InitPlugin
 from litestar.response import Redirect
 
@@ -20,10 +21,10 @@ _READING = ("GET", "HEAD")
 
 
 class Shop(InitPlugin):
-    """Adds the shop's pages under /demo."""
+    """Adds the shop's pages under /demo. `sandbox_url`: where the pay pages are."""
 
-    def __init__(self, url: str, sandbox_url: str, secret_key: str) -> None:
-        self._merchant = Merchant(url, secret_key)
+    def __init__(self, sandbox_url: str, merchant: Merchant) -> None:
+        self._merchant = merchant
         self._renderer = Renderer(sandbox_url)
 
     async def __aenter__(self) -> "Shop":
@@ -66,7 +67,7 @@ async def front_door() -> Redirect:
 
 
 @get("/static/{name:str}")
-async def static(name: str, renderer: Renderer) -> Response[bytes]:
+async def static(name: FromPath[str], renderer: NamedDependency[Renderer]) -> Response[bytes]:
     """The style sheet and the script."""
     found = renderer.static(name)
     if found is None:

@@ -243,8 +243,9 @@ def _curl(
     keyed: bool,
     content: dict[str, Any],
 ) -> str:
-    """The call as one would type it, with `$KEY` for the API key."""
-    url = document["servers"][0]["url"] + path
+    """The call as one would type it, with `$KEY` for the API key and `$ORDER_ID` for an id."""
+    filled = re.sub(r"{(\w+)}", lambda found: f"${found[1].upper()}", path)
+    url = document["servers"][0]["url"] + filled
     parts = [f"curl {'' if method == 'get' else f'-X {method.upper()} '}{url}"]
     if needs_key:
         parts.append('-H "Authorization: Bearer $KEY"')

@@ -271,10 +271,10 @@ def moment(*texts: str | None) -> datetime | None:
     for text in texts:
         try:
             at = msgspec.convert(text, datetime)
-        except msgspec.ValidationError:
+            if at.tzinfo is not None:
+                return at.astimezone(UTC)
+        except (msgspec.ValidationError, OverflowError):  # the year 0 of some time zones
             continue
-        if at.tzinfo is not None:
-            return at.astimezone(UTC)
     return None
 
 

@@ -1,16 +1,20 @@
 """A gateway with scripted providers: `gateway` speaks ASGI in this process, on both databases."""
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from litestar import Litestar
 
-from api.app import create_app
+from api.app import WithRequestId, create_app
 from api.security import Kind
 from api.settings import Settings
 from api.wiring import Services, open_services
@@ -145,6 +149,25 @@ def code_of(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what another task brings about; ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 -- it is a database that changes
+            await asyncio.sleep(0.01)
+
+
+_idle: list[Litestar] = []
+
+
+@contextmanager
+def _app(services: Services) -> Iterator[WithRequestId]:
+    """The application; its routes, which take a tenth of a second to build, are used again."""
+    litestar = _idle.pop() if _idle else create_app(services).litestar
+    litestar.state.services = services
+    yield WithRequestId(litestar, services)
+    _idle.append(litestar)
+
+
 @asynccontextmanager
 async def open_gateway(database_url: str) -> AsyncIterator[Gateway]:
     """A gateway over a migrated database, with three providers: two for tests and one live."""
@@ -163,7 +186,8 @@ async def open_gateway(database_url: str) -> AsyncIterator[Gateway]:
     clock = Clock()
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings, clock=clock))
-        transport = httpx.ASGITransport(create_app(services), raise_app_exceptions=False)
+        app: Any = stack.enter_context(_app(services))  # its types of ASGI are not quite httpx's
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         http = await stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL)
         )
@@ -176,6 +200,16 @@ async def open_gateway(database_url: str) -> AsyncIterator[Gateway]:
 async def gateway(database_url: str) -> AsyncIterator[Gateway]:
     """On SQLite and on PostgreSQL."""
     async with open_gateway(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def refusing(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gateway]:
+    """One for all tests of a module that only see it refuse."""
+    path = shutil.copyfile(sqlite_template, tmp_path_factory.mktemp("refusing") / "gateway.db")
+    async with open_gateway(f"sqlite+aiosqlite:///{path}") as opened:
         yield opened
 
 

@@ -1,8 +1,8 @@
 """A provider in this process: it keeps its own truth, and does what a test's script says.
 
-`buyer_pays`, `buyer_leaves` and the like happen at the provider, as on its hosted page; the gateway
-learns of them by `confirm` or by a webhook (`event`). `fail(verb, error)` scripts the next call of a
-verb to raise; `hold` makes calls wait until the test lets them go.
+`buyer_pays` happens at the provider, as on its hosted page; the gateway learns of it by `confirm`
+or by a webhook (`event`). `fail(verb, error)` scripts the next call of a verb to raise; `hold`
+makes calls wait until the test lets them go, and `called` tells that one has come in.
 """
 
 import asyncio
@@ -96,6 +96,7 @@ class FakeProvider:
         self._script: dict[str, deque[Exception]] = {}
         self._open = asyncio.Event()
         self._open.set()
+        self._called = asyncio.Event()
         self._by_key: dict[str, Any] = {}
 
     # --- what a test does -------------------------------------------------------------------------
@@ -107,6 +108,10 @@ class FakeProvider:
     def hold(self) -> None:
         """Calls wait until `let_go`."""
         self._open.clear()
+
+    async def called(self) -> None:
+        """Wait until there was a call."""
+        await self._called.wait()
 
     def let_go(self) -> None:
         """Waiting calls go on."""
@@ -137,12 +142,13 @@ class FakeProvider:
     def signed(self, content: dict[str, Any]) -> tuple[dict[str, str], bytes]:
         """Headers and body of a genuine delivery of any content."""
         body = msgspec.json.encode(content)
-        return {"Fake-Signature": _signature(body)}, body
+        return {"Fake-Signature": signature_of(body)}, body
 
     # --- the interface ----------------------------------------------------------------------------
 
     async def _arrive(self, verb: str, key: str) -> None:
         self.calls.append((verb, key))
+        self._called.set()
         await self._open.wait()
         script = self._script.get(verb)
         if script:
@@ -205,7 +211,8 @@ class FakeProvider:
 
     async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> ProviderEvent:
         """Check the signature, then read."""
-        if not hmac.compare_digest(headers.get("fake-signature", "").encode(), _signature(body).encode()):
+        given = headers.get("fake-signature", "")
+        if not hmac.compare_digest(given.encode(), signature_of(body).encode()):
             raise WebhookInvalid("the signature is not ours")
         return self.read(body)
 
@@ -285,5 +292,6 @@ def _refunded(request: RefundRequest) -> RefundUpdated:
     )
 
 
-def _signature(body: bytes) -> str:
+def signature_of(body: bytes) -> str:
+    """What a genuine delivery of `body` carries in Fake-Signature."""
     return hmac.new(SIGNING_SECRET.encode(), body, hashlib.sha256).hexdigest()

@@ -1,5 +1,6 @@
 """Keys: three kinds, scopes, modes, merchants; and what each may not see."""
 
+import httpx
 import pytest
 
 from api.security import SCOPES
@@ -14,15 +15,17 @@ from tests.api.conftest import Gateway, code_of, order_body
         "Bearer \xe9\xff", "Bearer " + "x" * 5000,
     ],
 )  # fmt: skip
-async def test_without_a_genuine_key(one_gateway: Gateway, authorization: str | None) -> None:
-    headers = {"Authorization": authorization.encode("latin-1")} if authorization is not None else {}
+async def test_without_a_genuine_key(refusing: Gateway, authorization: str | None) -> None:
+    calls = list(refusing.fake.calls)
+    given = {} if authorization is None else {"Authorization": authorization}
+    headers = httpx.Headers(given, encoding="latin-1")
     for path in ("/v1/orders", "/v1/orders/ord_1", "/v1/refunds", "/v1/products", "/v1/providers"):
-        answer = await one_gateway.http.get(path, headers=headers)
+        answer = await refusing.http.get(path, headers=headers)
         assert code_of(answer) == (401, "unauthenticated")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    answer = await one_gateway.http.post("/v1/orders", headers=headers, json=order_body())
+    answer = await refusing.http.post("/v1/orders", headers=headers, json=order_body())
     assert code_of(answer) == (401, "unauthenticated")
-    assert one_gateway.fake.calls == []
+    assert refusing.fake.calls == calls
 
 
 async def test_a_revoked_key_is_refused_at_once(gateway: Gateway) -> None:
@@ -45,7 +48,11 @@ async def test_keys_are_stored_as_digests_only(gateway: Gateway) -> None:
         records = repr(await gateway.services.keys.list())
         assert key not in records
         assert key[8:20] not in records
-    for scopes, kind in (((), "restricted"), (("orders:read",), "secret"), (("all",), "restricted")):
+    for scopes, kind in (
+        ((), "restricted"),
+        (("orders:read",), "secret"),
+        (("all",), "restricted"),
+    ):
         with pytest.raises(GatewayError, match="scopes"):
             await gateway.key(kind, scopes=scopes)  # type: ignore[arg-type]
 
@@ -73,15 +80,15 @@ async def test_keys_are_stored_as_digests_only(gateway: Gateway) -> None:
     ],
 )
 async def test_each_call_needs_its_scope(
-    one_gateway: Gateway, method: str, path: str, scope: str
+    refusing: Gateway, method: str, path: str, scope: str
 ) -> None:
-    order = await one_gateway.order()
+    order = await refusing.order()
     path = path.format(order=order["id"])
     others = tuple(other for other in SCOPES if other != scope)
     for scopes, allowed in (((scope,), True), (others, False)):
-        key = await one_gateway.key("restricted", scopes=scopes)
-        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": one_gateway.fresh()}
-        answer = await one_gateway.http.request(method, path, headers=headers, json={})
+        key = await refusing.key("restricted", scopes=scopes)
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": refusing.fresh()}
+        answer = await refusing.http.request(method, path, headers=headers, json={})
         refused = code_of(answer) == (403, "forbidden") if answer.status_code >= 400 else False
         assert refused is not allowed, answer.text
         if not allowed:

@@ -79,13 +79,11 @@ def _raw(name: str, text: str) -> bytes:
         (b'{"provider": "fake"}', "currency"),
     ],
 )
-async def test_a_body_that_is_not_right(
-    one_gateway: Gateway, body: bytes, path: str | None
-) -> None:
-    answer = await one_gateway.post("/v1/orders", content=body)
+async def test_a_body_that_is_not_right(refusing: Gateway, body: bytes, path: str | None) -> None:
+    answer = await refusing.post("/v1/orders", content=body)
     assert code_of(answer) == (400, "invalid_request"), answer.text
     assert [e["path"] for e in answer.json().get("errors", [])] == ([path] if path else [])
-    assert one_gateway.fake.calls == []
+    assert refusing.fake.calls == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ async def test_the_return_confirms_and_sends_the_buyer_on(gateway: Gateway) -> N
     for _ in range(2):  # a reload too
         answer = await gateway.http.get(f"/checkout/{order['id']}/return?token=x&PayerID=y")
         assert answer.status_code == 303
-        assert answer.headers["Location"] == f"https://shop.example/ok?cart=9&order={order['id']}#top"
+        assert (
+            answer.headers["Location"] == f"https://shop.example/ok?cart=9&order={order['id']}#top"
+        )
     shown = await gateway.read(order)
     assert (shown["status"], shown["amount_captured"]) == ("paid", 5400)
 

@@ -87,7 +87,9 @@ async def test_metrics_count_requests_calls_and_webhooks(one_gateway: Gateway) -
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert 'gateway_http_request_seconds_count{method="POST",status="201"} 1.0' in answer.text
     assert 'gateway_http_request_seconds_count{method="GET",status="404"} 1.0' in answer.text
-    call = 'gateway_provider_call_seconds_count{outcome="succeeded",provider="fake",verb="create"} 1.0'
+    call = (
+        'gateway_provider_call_seconds_count{outcome="succeeded",provider="fake",verb="create"} 1.0'
+    )
     assert call in answer.text
 
 
@@ -121,13 +123,17 @@ async def test_no_secret_and_nothing_personal_is_ever_logged(
     page = gateway.fake.buyer_pays(page_of(order))
     headers, body = gateway.fake.event(page, "ev_1")
     await gateway.http.post("/webhooks/fake", headers=headers, content=body)
-    await gateway.http.post("/webhooks/fake", headers={"Fake-Signature": "forged-signature"}, content=body)
+    await gateway.http.post(
+        "/webhooks/fake", headers={"Fake-Signature": "forged-signature"}, content=body
+    )
     await gateway.work()
     await gateway.get(f"/v1/orders/{order['id']}", key=public, client_token=order_token)
     await gateway.get("/v1/orders", customer_email="ada.secret@example.com")
     await gateway.get("/v1/orders", key="sk_test_a-wrong-but-secret-key")
     await gateway.http.get(f"/checkout/{order['id']}/return?token=provider-token")
-    gateway.fake.fail("refund", *[RuntimeError("card 4000056655665556 of ada.secret@example.com")] * 3)
+    gateway.fake.fail(
+        "refund", *[RuntimeError("card 4000056655665556 of ada.secret@example.com")] * 3
+    )
     await gateway.post(f"/v1/orders/{order['id']}/refunds", {"reason": "personal-words"})
     await gateway.post("/v1/orders", order_body(customer_email="not-an-address-but-personal"))
     async with gateway.services.store.database.write() as connection:
@@ -140,7 +146,9 @@ async def test_no_secret_and_nothing_personal_is_ever_logged(
     written = log_output.getvalue()
     lines = [json.loads(line) for line in written.splitlines()]
     assert {"request", "webhook stored", "webhook refused"} <= {line["event"] for line in lines}
-    assert all(REQUEST_ID.fullmatch(line["request_id"]) for line in lines if line["event"] == "request")
+    assert all(
+        REQUEST_ID.fullmatch(line["request_id"]) for line in lines if line["event"] == "request"
+    )
     assert any("exception" in line for line in lines), "the crash itself is logged"
     assert "RuntimeError" in written
     for secret in (
@@ -207,7 +215,9 @@ async def test_every_route_is_documented_and_answers_fit_their_schemas(
         assert operation["summary"], route
         described = operation["responses"][str(answer.status_code)]["content"]
         schema = described["application/json"]["schema"]
-        Draft202012Validator(schema | {"components": document["components"]}).validate(answer.json())
+        Draft202012Validator(schema | {"components": document["components"]}).validate(
+            answer.json()
+        )
         checked.add((method, route))
 
     documented = {

@@ -12,7 +12,11 @@ async def test_confirm_asks_the_provider_and_may_be_repeated(gateway: Gateway) -
     assert (await gateway.post(path)).json()["status"] == "open"
     gateway.fake.buyer_pays(page_of(order))
     paid = (await gateway.post(path)).json()
-    assert (paid["status"], paid["amount_captured"], paid["amount_refundable"]) == ("paid", 5400, 5400)
+    assert (paid["status"], paid["amount_captured"], paid["amount_refundable"]) == (
+        "paid",
+        5400,
+        5400,
+    )
     assert (paid["fee"], paid["net"], paid["checkout_url"]) == (540, 4860, None)
     assert paid["paid_at"] is not None
     payment = paid["payments"][0]
@@ -128,7 +132,9 @@ async def test_the_buyer_changes_the_provider(gateway: Gateway) -> None:
     assert (changed["provider"], changed["status"]) == ("other", "open")
     assert changed["checkout_url"] == f"https://pay.example/{page_of(changed)}"
     assert gateway.fake.pages[page_of(order)].status == "canceled"
-    assert (await gateway.post(path, {"provider": "other"}, idempotency=key)).content == answer.content
+    assert (
+        await gateway.post(path, {"provider": "other"}, idempotency=key)
+    ).content == answer.content
     assert gateway.other.count("create") == 1
 
     gateway.other.buyer_pays(page_of(changed))

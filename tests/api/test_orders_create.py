@@ -16,7 +16,10 @@ async def test_an_order_is_shown_as_the_contract_says(gateway: Gateway) -> None:
             customer_email="a@b.c",
             metadata={"cart": "9"},
             expires_in=1800,
-            items=[{"name": "Engraving", "unit_amount": 500}, {"name": "Ring", "unit_amount": 4900}],
+            items=[
+                {"name": "Engraving", "unit_amount": 500},
+                {"name": "Ring", "unit_amount": 4900},
+            ],
         ),
     )
     assert answer.status_code == 201
@@ -38,7 +41,13 @@ async def test_an_order_is_shown_as_the_contract_says(gateway: Gateway) -> None:
         "fee": None,
         "net": None,
         "items": [
-            {"product": None, "name": "Engraving", "unit_amount": 500, "quantity": 1, "amount": 500},
+            {
+                "product": None,
+                "name": "Engraving",
+                "unit_amount": 500,
+                "quantity": 1,
+                "amount": 500,
+            },
             {"product": None, "name": "Ring", "unit_amount": 4900, "quantity": 1, "amount": 4900},
         ],
         "checkout_url": f"https://pay.example/{page}",
@@ -74,7 +83,9 @@ async def test_an_order_is_shown_as_the_contract_says(gateway: Gateway) -> None:
     assert order["id"].startswith("ord_")
     assert order["payments"][0]["id"].startswith("pay_")
     assert order["created_at"].endswith("Z")
-    assert await gateway.read(order) == order | {"updated_at": (await gateway.read(order))["updated_at"]}
+    assert await gateway.read(order) == order | {
+        "updated_at": (await gateway.read(order))["updated_at"]
+    }
     request = gateway.fake.pages[page].request
     assert request.success_url == f"https://pay.example.com/checkout/{order['id']}/return"
     assert request.payment_id == order["payments"][0]["id"]
@@ -85,8 +96,12 @@ async def test_catalogue_items_cost_what_the_catalogue_says(gateway: Gateway) ->
     order = await gateway.order(items=[{"product": product["id"], "quantity": 3}])
     assert order["amount"] == 3750
     assert order["items"][0] == {
-        "product": product["id"], "name": "Lamp", "unit_amount": 1250, "quantity": 3, "amount": 3750,
-    }  # fmt: skip
+        "product": product["id"],
+        "name": "Lamp",
+        "unit_amount": 1250,
+        "quantity": 3,
+        "amount": 3750,
+    }
     await gateway.http.patch(
         f"/v1/products/{product['id']}",
         headers={"Authorization": f"Bearer {gateway.secret}"},
@@ -194,9 +209,7 @@ async def test_an_unclear_outcome_is_processing_and_the_worker_finds_out(gateway
 
 
 async def test_a_webhook_that_overtakes_our_commit_is_kept(gateway: Gateway) -> None:
-    headers, body = gateway.fake.signed(
-        {"id": "ev_early", "type": "paid", "page": "pg_fake_0001"}
-    )
+    headers, body = gateway.fake.signed({"id": "ev_early", "type": "paid", "page": "pg_fake_0001"})
     answer = await gateway.http.post("/webhooks/fake", headers=headers, content=body)
     assert answer.status_code == 200
     await gateway.work()

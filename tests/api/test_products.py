@@ -79,8 +79,8 @@ async def test_the_list_is_walked_by_cursor(gateway: Gateway) -> None:
         ({"price": 1}, "price"),
     ],
 )
-async def test_what_is_no_product(one_gateway: Gateway, fields: dict[str, Any], path: str) -> None:
-    answer = await one_gateway.post("/v1/products", LAMP | fields)
+async def test_what_is_no_product(refusing: Gateway, fields: dict[str, Any], path: str) -> None:
+    answer = await refusing.post("/v1/products", LAMP | fields)
     assert answer.status_code == 400
     assert [error["path"] for error in answer.json()["errors"]] == [path]
 
@@ -114,7 +114,9 @@ async def test_importing_a_catalogue(gateway: Gateway) -> None:
 
 
 async def test_the_columns_may_stand_in_any_order(one_gateway: Gateway) -> None:
-    answer = await _import(one_gateway, b"currency,unit_amount,name,description\r\nUSD,5,Pen,Blue\r\n")
+    answer = await _import(
+        one_gateway, b"currency,unit_amount,name,description\r\nUSD,5,Pen,Blue\r\n"
+    )
     (pen,) = answer.json()["data"]
     assert (pen["name"], pen["description"], pen["prices"][0]["unit_amount"]) == ("Pen", "Blue", 5)
 
@@ -135,7 +137,9 @@ async def test_every_wrong_line_is_named_and_nothing_is_imported(gateway: Gatewa
         "Bad,,USD,١",  # 13: digits, but not ours
         "Bad\0,,USD,1",  # 14
     ]
-    answer = await _import(gateway, ("name,description,currency,unit_amount\n" + "\n".join(lines)).encode())
+    answer = await _import(
+        gateway, ("name,description,currency,unit_amount\n" + "\n".join(lines)).encode()
+    )
     assert code_of(answer) == (400, "invalid_request")
     wrong = [error["path"] for error in answer.json()["errors"]]
     assert wrong == [f"line {number}" for number in (3, 4, 5, 6, 7, 8, 9, 10, 13, 14)]
@@ -152,17 +156,17 @@ async def test_every_wrong_line_is_named_and_nothing_is_imported(gateway: Gatewa
         (b"name,description,currency,unit_amount\nL\xff,,USD,1\n", None),
     ],
 )
-async def test_what_is_no_catalogue(one_gateway: Gateway, body: bytes, path: str | None) -> None:
-    answer = await _import(one_gateway, body)
+async def test_what_is_no_catalogue(refusing: Gateway, body: bytes, path: str | None) -> None:
+    answer = await _import(refusing, body)
     assert code_of(answer) == (400, "invalid_request")
     assert [e["path"] for e in answer.json().get("errors", [])] == ([path] if path else [])
 
 
-async def test_an_import_is_csv_and_needs_its_scope(one_gateway: Gateway) -> None:
-    answer = await _import(one_gateway, CSV.encode(), kind="application/json")
+async def test_an_import_is_csv_and_needs_its_scope(refusing: Gateway) -> None:
+    answer = await _import(refusing, CSV.encode(), kind="application/json")
     assert code_of(answer) == (415, "unsupported_media_type")
-    reader = await one_gateway.key("restricted", scopes=("orders:read",))
-    answer = await _import(one_gateway, CSV.encode(), key=reader)
+    reader = await refusing.key("restricted", scopes=("orders:read",))
+    answer = await _import(refusing, CSV.encode(), key=reader)
     assert code_of(answer) == (403, "forbidden")
 
 

@@ -77,7 +77,10 @@ async def test_a_refused_refund_frees_its_amount(gateway: Gateway) -> None:
     assert code_of(answer) == (422, "provider_rejected")
     shown = await gateway.read(order)
     assert (shown["status"], shown["amount_refundable"]) == ("paid", 5400)
-    assert (shown["refunds"][0]["status"], shown["refunds"][0]["failure"]["code"]) == ("failed", "short")
+    assert (shown["refunds"][0]["status"], shown["refunds"][0]["failure"]["code"]) == (
+        "failed",
+        "short",
+    )
     assert (await gateway.post(path, {"amount": 5400}, idempotency=key)).content == answer.content
     assert (await gateway.post(path, {"amount": 5400})).status_code == 201
 

@@ -10,6 +10,7 @@ from gateway.errors import StoreUnavailable
 from gateway.records import ReceivedEvent
 from storage import tables as t
 from tests.api.conftest import Gateway, code_of, page_of
+from tests.api.fake import signature_of
 
 
 async def _stored(gateway: Gateway) -> int:
@@ -79,20 +80,14 @@ async def test_events_that_concern_no_order_are_kept_and_disturb_nobody(
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"id": 1}', b"x" * 200_000, b"\0"]
 )
-@pytest.mark.parametrize("signature", ["genuine", "forged", "none"])
-async def test_what_is_not_genuine_is_400_and_not_stored(
-    one_gateway: Gateway, body: bytes, signature: str
-) -> None:
-    headers = {"Fake-Signature": "0" * 64} if signature == "forged" else {}
-    if signature == "genuine":
-        from tests.api.fake import _signature
-
-        headers = {"Fake-Signature": _signature(body)}
-    answer = await one_gateway.http.post("/webhooks/fake", headers=headers, content=body)
-    assert code_of(answer) == (400, "webhook_invalid")
+async def test_what_is_not_genuine_is_400_and_not_stored(one_gateway: Gateway, body: bytes) -> None:
+    for signature in (None, "", "0" * 64, signature_of(body)):
+        headers = {} if signature is None else {"Fake-Signature": signature}
+        answer = await one_gateway.http.post("/webhooks/fake", headers=headers, content=body)
+        assert code_of(answer) == (400, "webhook_invalid")
     assert await _stored(one_gateway) == 0
     metrics = (await one_gateway.http.get("/metrics")).text
-    assert 'gateway_webhooks_total{outcome="refused",provider="fake"} 1.0' in metrics
+    assert 'gateway_webhooks_total{outcome="refused",provider="fake"} 4.0' in metrics
 
 
 async def test_a_delivery_above_256_kib_and_one_just_below(one_gateway: Gateway) -> None:

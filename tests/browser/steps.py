@@ -1,14 +1,13 @@
 """What a person does in the shop and on the providers' pages."""
 
 import re
-from typing import Any
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Demo
 
 #: How each provider's page is left: the buttons of the sandbox's pages, by what a buyer wants.
-BUTTONS = {
+BUTTONS: dict[str, dict[str, str | re.Pattern[str]]] = {
     "stripe": {"pay": re.compile(r"^Pay "), "cancel": "Cancel and go back"},
     "paypal": {"pay": re.compile(r"^Pay \d"), "cancel": re.compile("^Cancel and return")},
 }
@@ -36,7 +35,7 @@ def choose(
 
 def at_provider(page: Page, demo: Demo, provider: str, want: str) -> None:
     """Pay, or cancel, and come back to the shop."""
-    name: Any = BUTTONS[provider][want]
+    name = BUTTONS[provider][want]
     role = page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name))
     role.first.click()
     page.wait_for_url(f"{demo.url}/demo/orders/*")

@@ -297,3 +297,31 @@ async def listen(sandbox: Sandbox, url: str) -> None:
 def with_store(services: Services, store: Any) -> Services:
     """The same services over another store, for a story in which the store misbehaves."""
     return dataclasses.replace(services, ctx=dataclasses.replace(services.ctx, store=store))
+
+
+async def at_paypal(sandbox: Sandbox, path: str, key: str) -> dict[str, Any]:
+    """POST to PayPal behind the gateway's back, under a PayPal-Request-Id; the answer's object."""
+    who = (sandbox.environment["PAYPAL_CLIENT_ID"], sandbox.environment["PAYPAL_CLIENT_SECRET"])
+    form = {"grant_type": "client_credentials"}
+    told = await sandbox.http.post("/paypal/v1/oauth2/token", data=form, auth=who)
+    headers = {
+        "authorization": f"Bearer {told.raise_for_status().json()['access_token']}",
+        "content-type": "application/json",
+        "paypal-request-id": key,
+        "prefer": "return=representation",
+    }
+    answer = await sandbox.http.post(f"/paypal{path}", content=b"{}", headers=headers)
+    result: dict[str, Any] = answer.raise_for_status().json()
+    return result
+
+
+async def checkout_id(sandbox: Sandbox, order: dict[str, Any]) -> str:
+    """The provider's id of an order's checkout which the gateway itself has not learnt yet."""
+    payment = order["payments"][-1]
+    if payment["provider"] == "paypal":
+        made = await at_paypal(sandbox, "/v2/checkout/orders", f"{payment['id']}-create")
+        return str(made["id"])
+    headers = {"authorization": f"Bearer {sandbox.environment['STRIPE_SECRET_KEY']}"}
+    answer = await sandbox.http.get("/stripe/v1/checkout/sessions", headers=headers)
+    sessions = answer.raise_for_status().json()["data"]
+    return next(str(s["id"]) for s in sessions if s["client_reference_id"] == payment["id"])

@@ -1,4 +1,4 @@
-"""The domain's surroundings, small enough to see through: a clock, a provider, a store in memory."""
+"""The domain's surroundings, small enough to see through: a clock, a provider, a store."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -25,9 +25,18 @@ from gateway.provider import (
 )
 from gateway.records import MerchantEvent, Operation, OrderRecord, TimelineEntry
 from gateway.registry import Observer, Provider, Providers
-from tests.gateway.build import DUE, at
+from tests.gateway.build import DUE, FIRST, at
 
 DAY = 24 * 3600
+CHECKOUT = CheckoutRequest(
+    order_id="ord_1",
+    payment_id=FIRST,
+    money=Money(DUE, "USD"),
+    items=(),
+    success_url="https://pay.example/return",
+    cancel_url="https://pay.example/cancel",
+    expires_at=at(30),
+)
 
 
 class MovableClock:
@@ -199,13 +208,14 @@ def context(
     clock: MovableClock | None = None,
     wake: Callable[[], None] = lambda: None,
     plugin: Plugin | None = None,
+    ids: Ids | None = None,
 ) -> Context:
     """A context with one provider."""
     clock = clock or MovableClock()
     return Context(
         store=store,
         clock=clock,
-        ids=Ids(clock, lambda n: b"\x01" * n),
+        ids=ids or Ids(clock, lambda n: b"\x01" * n),
         providers=Providers([provider(adapter, plugin)]),
         public_url="https://pay.example",
         client_token=lambda order_id: f"token of {order_id}",

@@ -100,8 +100,10 @@ def test_a_fact_stored_before_an_optional_field_existed_is_still_read() -> None:
         b'{"kind":"teleported","at":"2026-03-01T12:00:00Z"}',
         b'{"kind":"captured","capture_id":"c","amount":1.5,"currency":"USD","at":"2026-03-01T12:00:00Z"}',
         b'{"kind":"captured","capture_id":"c","amount":"1","currency":"USD","at":"2026-03-01T12:00:00Z"}',
-        b'{"kind":"refund_updated","provider_refund_id":"re","status":"maybe","amount":1,'
-        b'"currency":"USD","at":"2026-03-01T12:00:00Z"}',
+        (
+            b'{"kind":"refund_updated","provider_refund_id":"re","status":"maybe","amount":1,'
+            b'"currency":"USD","at":"2026-03-01T12:00:00Z"}'
+        ),
         b"{}",
     ],
 )

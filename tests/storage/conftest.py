@@ -1,10 +1,9 @@
 """A store over a fresh database, and small builders for what is put into it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import os
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-
-import os
 
 import pytest
 

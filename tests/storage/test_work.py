@@ -1,4 +1,4 @@
-"""Jobs and received events: claimed by one worker at a time, finished only by who still holds them."""
+"""Jobs and received events: claimed by one worker at a time, finished by who still holds them."""
 
 import asyncio
 from datetime import timedelta
