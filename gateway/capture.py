@@ -91,4 +91,6 @@ def _captured_money(
         raise RefusedByRule(
             f"{payment.provider} captures the whole amount only", code="not_supported_by_provider"
         )
+    if provider is not None:
+        provider.plugin.scale.to_provider(money)
     return money

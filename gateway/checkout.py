@@ -11,7 +11,7 @@ from gateway.context import Context
 from gateway.errors import Conflict, InvalidRequest, Unavailable
 from gateway.facts import PaymentStarted
 from gateway.idempotency import IdempotentRequest
-from gateway.money import MAX_AMOUNT, exponent
+from gateway.money import MAX_AMOUNT, Money, exponent
 from gateway.operations import Settlement, perform, reserve
 from gateway.order import CLOSED_PAYMENTS, OrderState
 from gateway.ports import LockedOrder, Transaction
@@ -63,7 +63,6 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
 
     Raises Unavailable when the provider could not be reached: the same key may try again.
     """
-    amount = total(new.currency, new.items)
     now = ctx.now()
     async with ctx.store.transaction() as tx:
         order_id = await request.begin(ctx, tx)
@@ -72,7 +71,9 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
             key = _creation_key(state.payments[0].id)
             operation = await stored_operation(tx, new.merchant_id, key)
         else:
+            amount = total(new.currency, new.items)
             provider = _provider(ctx, new.provider, new.livemode, new.currency, new.capture)
+            _refuse_inexact(provider, new.currency, new.items)
             order = OrderRecord(
                 id=ctx.ids.new("ord"),
                 merchant_id=new.merchant_id,
@@ -107,7 +108,10 @@ async def change_provider(
         order = locked.record
         payment_id = await request.begin(ctx, tx)
         if payment_id is None:  # a repetition does not depend on what is switched on now
-            _provider(ctx, provider_name, order.livemode, order.currency, order.capture)
+            provider = _provider(
+                ctx, provider_name, order.livemode, order.currency, order.capture
+            )
+            _refuse_inexact(provider, order.currency, order.items)
     if payment_id is None:
         try:
             await close_attempts(ctx, merchant_id, order_id)
@@ -134,6 +138,12 @@ def _provider(
             code="not_supported_by_provider",
         )
     return provider
+
+
+def _refuse_inexact(provider: Provider, currency: str, items: Sequence[OrderItem]) -> None:
+    """Raises InvalidAmount for a price that this provider cannot express."""
+    for item in items:
+        provider.plugin.scale.to_provider(Money(item.unit_amount, currency))
 
 
 async def _add_order(
@@ -226,7 +236,7 @@ async def _open(
         if settlement.outcome == "unavailable":
             await tx.release_key(request.claim)  # nothing was done: the same key may try again
         elif settlement.outcome == "rejected" and settlement.error is not None:
-            answers.append(await request.fail(tx, settlement.error))
+            answers.append(await request.fail(tx, settlement.error, settlement.order.id))
         else:
             order, state = settlement.order, settlement.state
             answers.append(await request.succeed(tx, order, state, resource_id))

@@ -93,4 +93,7 @@ def _refundable(
         raise RefusedByRule(
             f"{payment.provider} refunds the whole amount only", code="not_supported_by_provider"
         )
-    return payment, Money(wanted, currency)
+    money = Money(wanted, currency)
+    if provider is not None:
+        provider.plugin.scale.to_provider(money)
+    return payment, money

@@ -113,7 +113,10 @@ class _translated:  # noqa: N801 -- reads as a clause: with _translated()
             raise StoreUnavailable("the database cannot be used now; try again") from error
 
 
-_OUTAGE_WORDS = ("locked", "full", "readonly", "unable to open", "disk i/o", "no such table")
+_OUTAGE_WORDS = (
+    "locked", "full", "readonly", "unable to open", "disk i/o", "no such table", "not a database",
+    "malformed",
+)  # fmt: skip
 # SQLSTATE classes: connection, resources, operator intervention, system, serialization; then: read
 # only, password refused, no such database.
 _OUTAGE_STATES = ("08", "53", "57", "58", "40", "25006", "28", "3D")

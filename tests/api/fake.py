@@ -27,7 +27,7 @@ from gateway.facts import (
     ProviderIds,
     RefundUpdated,
 )
-from gateway.money import Money
+from gateway.money import Money, ProviderScale
 from gateway.provider import (
     Capabilities,
     Checkout,
@@ -240,6 +240,7 @@ class FakePlugin:
     """What is registered: one value, like any provider's."""
 
     display_name = "Fake"
+    scale = ProviderScale()
     key_windows = KeyWindows(
         create=86_400, confirm=86_400, capture=86_400, cancel=86_400, refund=86_400
     )

@@ -10,7 +10,7 @@ import msgspec
 from gateway.context import Context
 from gateway.facts import Fact, ProviderFact, Recorded
 from gateway.ids import Ids
-from gateway.money import Money
+from gateway.money import Money, ProviderScale
 from gateway.order import OrderState
 from gateway.ports import LockedOrder
 from gateway.provider import (
@@ -56,6 +56,7 @@ class Plugin:
     """A provider's plugin; every power can be taken away."""
 
     display_name = "Acme Pay"
+    scale = ProviderScale()
     key_windows = KeyWindows(create=DAY, confirm=DAY, capture=DAY, cancel=DAY, refund=DAY)
 
     def __init__(

@@ -57,7 +57,7 @@ class House:
             self.order_id = order.id
             return Answer(200, f"{state.status} {resource_id[:3]}".encode())
 
-        def render_error(error: GatewayError) -> Answer:
+        def render_error(error: GatewayError, order_id: str | None) -> Answer:
             return Answer(409, error.code.encode())
 
         return IdempotentRequest(KeyClaim("mer_1", False, key, key), render, render_error)

@@ -13,6 +13,7 @@ from gateway.facts import (
     CallUnknown,
     CreateRejected,
     Flagged,
+    Recorded,
 )
 from gateway.operations import DOUBTS_BEFORE_ATTENTION, Settlement, perform
 from gateway.ports import Transaction
@@ -123,6 +124,16 @@ async def test_doubts_pile_up_to_one_flag_and_go_with_a_clear_answer(scene: Make
 
     assert it.state.attention == ()
     assert sum(isinstance(fact, CallSettled) for fact in it.store.facts) == 8
+
+
+async def test_the_doubts_of_another_operation_are_not_settled(scene: Make) -> None:
+    it: Scene = scene(AbleAdapter([DONE]))
+    doubt = CallUnknown(operation="another#0", verb="confirm", at=at())
+    it.store.order.recorded.append(Recorded(FIRST, doubt))
+
+    await perform(it.ctx, it.operation)
+
+    assert not any(isinstance(fact, CallSettled) for fact in it.store.facts)
 
 
 # --- the other verbs ------------------------------------------------------------------------------

@@ -51,13 +51,13 @@ async def test_an_answered_key_replays_for_ever(store: SqlStore, second: SqlStor
     answer = Answer(201, b'{"id":"\xc3\xa4"}')
     await _claim(store)
     queries = Queries(second.database, str)
-    assert await queries.answer(CLAIM) is None
+    assert await queries.earlier(CLAIM) == (None, False)
     async with store.transaction() as tx:
         await tx.answer_key(CLAIM, answer)
     claimed = await asyncio.gather(*(_claim(one, seconds=9**7) for one in (store, second) * 5))
     assert {(one.outcome, one.answer) for one in claimed} == {("done", answer)}
-    assert await queries.answer(CLAIM) == answer
-    assert await queries.answer(KeyClaim(MERCHANT, False, "k-1", "b" * 64)) is None
+    assert await queries.earlier(CLAIM) == (answer, False)
+    assert await queries.earlier(KeyClaim(MERCHANT, False, "k-1", "b" * 64)) == (None, False)
 
 
 async def test_another_request_under_the_key_is_a_mismatch_whenever_it_comes(
