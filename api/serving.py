@@ -56,6 +56,7 @@ async def missing_migrations(database_url: str) -> list[str]:
     try:
         return await pending(database_url)
     except StoreUnavailable:
+        await asyncio.sleep(0.05)  # aiosqlite's thread speaks to this loop once more
         raise SettingsError(
             "the database of DATABASE_URL cannot be used: is it there, running and writable?"
         ) from None

@@ -240,7 +240,7 @@ class FakePlugin:
     """What is registered: one value, like any provider's."""
 
     display_name = "Fake"
-    scale = ProviderScale()
+    scale = ProviderScale(exponents={"HUF": 0}, steps={"KWD": 10})
     key_windows = KeyWindows(
         create=86_400, confirm=86_400, capture=86_400, cancel=86_400, refund=86_400
     )

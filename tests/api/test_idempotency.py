@@ -7,7 +7,7 @@ from functools import partial
 import httpx
 import pytest
 
-from gateway.errors import OutcomeUnknown
+from gateway.errors import OutcomeUnknown, Unavailable
 from tests.api.conftest import Gateway, code_of, order_body, page_of
 
 
@@ -126,6 +126,22 @@ async def test_a_replay_does_not_care_about_the_catalogue(gateway: Gateway) -> N
     await gateway.http.delete(f"/v1/products/{product['id']}", headers=bearer)
     again = await gateway.post("/v1/orders", body, idempotency="k-1")
     assert (again.status_code, again.content) == (201, first.content)
+
+
+async def test_a_resumed_run_does_not_care_about_the_catalogue_either(gateway: Gateway) -> None:
+    product = (
+        await gateway.post(
+            "/v1/products", {"name": "Lamp", "prices": [{"currency": "USD", "unit_amount": 700}]}
+        )
+    ).json()
+    body = order_body(items=[{"product": product["id"]}])
+    gateway.fake.fail("create", *[Unavailable("busy")] * 3)
+    refused = await gateway.post("/v1/orders", body, idempotency="k-1")
+    assert code_of(refused) == (503, "provider_unavailable")
+    bearer = {"Authorization": f"Bearer {gateway.secret}"}
+    await gateway.http.delete(f"/v1/products/{product['id']}", headers=bearer)
+    resumed = await gateway.post("/v1/orders", body, idempotency="k-1")
+    assert (resumed.status_code, resumed.json()["amount"]) == (201, 700)
 
 
 async def test_a_request_that_was_not_valid_leaves_its_key_free(gateway: Gateway) -> None:

@@ -178,6 +178,23 @@ async def test_a_refusal_of_the_provider_is_an_answer_and_fails_the_payment(
     (order,) = (await gateway.get("/v1/orders")).json()["data"]
     payment = order["payments"][0]
     assert (payment["status"], payment["failure"]["code"]) == ("failed", "bad_currency")
+    assert answer.json()["instance"] == f"/v1/orders/{order['id']}"
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("HUF", 12345), ("KWD", 1001)])
+async def test_an_amount_that_the_provider_cannot_express_is_refused_before_anything_is_kept(
+    gateway: Gateway, currency: str, amount: int
+) -> None:
+    item = {"name": "Lamp", "unit_amount": amount}
+    body = order_body(currency=currency, items=[item], reference="A-1")
+    answer = await gateway.post("/v1/orders", body)
+    assert code_of(answer) == (400, "invalid_amount")
+    assert (gateway.fake.count("create"), (await gateway.get("/v1/orders")).json()["data"]) == (
+        0,
+        [],
+    )
+    body["items"] = [{"name": "Lamp", "unit_amount": 12300}]
+    assert (await gateway.post("/v1/orders", body)).status_code == 201
 
 
 async def test_a_provider_that_is_down_lets_the_same_key_try_again(gateway: Gateway) -> None:

@@ -28,10 +28,8 @@ MOMENTS: tuple[Moment, ...] = ("before reserve", "after reserve", "before settle
 FIRST = ("worker", "merchant")
 Act = Callable[[Merchant], Awaitable[httpx.Response]]
 
-pytestmark = [
-    pytest.mark.parametrize("provider", PROVIDERS),
-    pytest.mark.parametrize("moment", MOMENTS),
-]
+pytestmark = pytest.mark.parametrize("provider", PROVIDERS)
+each_moment = pytest.mark.parametrize("moment", MOMENTS)
 both_firsts = pytest.mark.parametrize("first", FIRST)
 
 
@@ -69,6 +67,7 @@ async def recover(gateway: Gateway, first: str, act: Act) -> httpx.Response:
     return answer
 
 
+@each_moment
 @both_firsts
 async def test_create(
     house: House, sandbox: Sandbox, provider: str, moment: Moment, first: str
@@ -106,6 +105,7 @@ async def checkouts(gateway: Gateway, provider: str) -> int:
         return len(answer.raise_for_status().json()["data"])
 
 
+@each_moment
 @both_firsts
 async def test_confirm(
     house: House, sandbox: Sandbox, provider: str, moment: Moment, first: str
@@ -131,6 +131,7 @@ async def test_confirm(
     assert len([c for c in captures if c["status"] == 201]) == (provider == "paypal")
 
 
+@each_moment
 @both_firsts
 async def test_refund(
     house: House, sandbox: Sandbox, provider: str, moment: Moment, first: str
@@ -158,6 +159,18 @@ async def test_refund(
         await sandbox.agrees(order)
 
 
+@pytest.mark.parametrize("moment", ["after reserve", "before settle"])
+@pytest.mark.parametrize("verb", ["create", "confirm", "refund"])
+async def test_on_postgresql(
+    postgresql_url: str, sandbox: Sandbox, provider: str, verb: str, moment: Moment
+) -> None:
+    """The same there, where the call has been made or may have been."""
+    house = await build_house(postgresql_url, sandbox, lease_seconds=1)
+    story = {"create": test_create, "confirm": test_confirm, "refund": test_refund}[verb]
+    await story(house, sandbox, provider, moment, "merchant")
+
+
+@each_moment
 @pytest.mark.parametrize("verb", ["create", "refund"])
 async def test_repeated_when_the_provider_has_forgotten_the_key(
     house: House, sandbox: Sandbox, provider: str, moment: Moment, verb: str
