@@ -108,9 +108,7 @@ async def change_provider(
         order = locked.record
         payment_id = await request.begin(ctx, tx)
         if payment_id is None:  # a repetition does not depend on what is switched on now
-            provider = _provider(
-                ctx, provider_name, order.livemode, order.currency, order.capture
-            )
+            provider = _provider(ctx, provider_name, order.livemode, order.currency, order.capture)
             _refuse_inexact(provider, order.currency, order.items)
     if payment_id is None:
         try:

@@ -187,9 +187,7 @@ def project_disputes(
     return disputes, complaints
 
 
-def _reversals(
-    payment_id: str, facts: Facts, disputes: list[DisputeState]
-) -> list[DisputeState]:
+def _reversals(payment_id: str, facts: Facts, disputes: list[DisputeState]) -> list[DisputeState]:
     """Money that the provider took back by itself, but for what a lost dispute has told already."""
     lost = [(dispute.amount, dispute.currency) for dispute in disputes if dispute.status == "lost"]
     reversals = []

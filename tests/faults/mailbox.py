@@ -1,14 +1,12 @@
 """A letter box for genuine deliveries, to be forged, repeated and reordered on their way."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from api import serving
-from tests.faults.stage import Sandbox, listen
+from tests.faults.stage import Sandbox, listen, serve_app
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,7 @@ class Mailbox:
 async def open_mailbox(sandbox: Sandbox) -> AsyncIterator[Mailbox]:
     """Have the providers deliver to a mailbox."""
     mailbox = Mailbox(sandbox)
-    server = serving.http_server(mailbox, "127.0.0.1", 0)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    await listen(sandbox, f"http://127.0.0.1:{port}")
-    yield mailbox
-    await listen(sandbox, "")
-    server.should_exit = True
-    await task
+    async with serve_app(mailbox) as url:
+        await listen(sandbox, url)
+        yield mailbox
+        await listen(sandbox, "")

@@ -20,11 +20,9 @@ from api.app import create_app
 from api.settings import load
 from api.wiring import Services, open_services
 from gateway.records import Operation
-from tests.faults.stage import House, with_store
+from tests.faults.stage import House, serve_app, with_store
 
-Moment = Literal[
-    "before reserve", "after reserve", "before settle", "after settle", "after claim"
-]
+Moment = Literal["before reserve", "after reserve", "before settle", "after settle", "after claim"]
 _START_SECONDS = 30
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.faults.process", "tests.faults.warm"])
@@ -100,9 +98,7 @@ class Dying:
             os.kill(os.getpid(), number)
 
 
-def _main(
-    environment: dict[str, str], ready: Connection, point: Point | None, works: bool
-) -> None:
+def _main(environment: dict[str, str], ready: Connection, point: Point | None, works: bool) -> None:
     serving.run(_serve(environment, ready, point, works))
 
 
@@ -113,14 +109,10 @@ async def _serve(
         services: Services = await stack.enter_async_context(open_services(load(environment)))
         if point is not None:
             services = with_store(services, Dying(services.ctx.store, point))
-        server = serving.http_server(create_app(services), "127.0.0.1", 0)
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.005)
-        ready.send(server.servers[0].sockets[0].getsockname()[1])
+        ready.send(await stack.enter_async_context(serve_app(create_app(services))))
         if works:
             await stack.enter_async_context(worker.running(services))
-        await task
+        await asyncio.Event().wait()  # for ever: these processes are killed
 
 
 @dataclass
@@ -165,9 +157,8 @@ async def start(
     theirs.close()
     try:
         assert await asyncio.to_thread(ours.poll, _START_SECONDS), "it does not start"
-        port = ours.recv()
         assert process.pid is not None  # it was started
-        yield Running(f"http://127.0.0.1:{port}", process.pid, process)
+        yield Running(ours.recv(), process.pid, process)
     finally:
         process.kill()
         await asyncio.to_thread(process.join)

@@ -1,4 +1,4 @@
-"""Genuine webhooks that come twice, in any order, late, early, for nobody, or that cannot be read."""
+"""Genuine webhooks: twice, in any order, late, early, for nobody, and one that is poisoned."""
 
 import asyncio
 import itertools
@@ -67,9 +67,7 @@ async def pay_and_refund_at_the_provider(
     if provider == "paypal":
         path = f"/v2/checkout/orders/{payment['provider_order_id']}/capture"
         await at_paypal(sandbox, path, payment["id"])
-    await sandbox.control(
-        "refund", provider=provider, id=payment["provider_order_id"], amount=1400
-    )
+    await sandbox.control("refund", provider=provider, id=payment["provider_order_id"], amount=1400)
     return order, {delivery.type: delivery for delivery in await mailbox.collect()}
 
 

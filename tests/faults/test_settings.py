@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,13 +61,12 @@ WRONG: list[tuple[str, dict[str, str]]] = [
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings but the test's own, and no `.env` beside it."""
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith(("GATEWAY_", "STRIPE_", "PAYPAL_", "DATABASE_")):
             monkeypatch.delenv(name)
-    yield
 
 
 def one_line(text: str, name: str) -> None:

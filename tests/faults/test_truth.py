@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from storage import tables as t
 from tests.faults.stage import PROVIDERS, Gateway, Sandbox, at_paypal
 
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
@@ -56,10 +58,6 @@ async def test_another_amount_or_currency(
 
 async def merchant_events(gateway: Gateway) -> list[dict[str, Any]]:
     """What the merchant is told."""
-    from sqlalchemy import select
-
-    from storage import tables as t
-
     async with gateway.services.store.database.read() as connection:
         rows = await connection.execute(select(t.events.c.type, t.events.c.order_id))
         return [dict(row._mapping) for row in rows]
@@ -144,9 +142,7 @@ async def test_a_refund_that_fails_in_the_end(
 
 
 @each_provider
-async def test_a_pending_refund_arrives(
-    gateway: Gateway, sandbox: Sandbox, provider: str
-) -> None:
+async def test_a_pending_refund_arrives(gateway: Gateway, sandbox: Sandbox, provider: str) -> None:
     """Pending at the provider, then there."""
     order = await gateway.paid(provider)
     checkout = order["payments"][0]["provider_order_id"]
@@ -173,9 +169,7 @@ async def test_a_pending_refund_arrives(
 
 @each_provider
 @pytest.mark.parametrize("verdict", ["won", "lost"])
-async def test_a_dispute(
-    gateway: Gateway, sandbox: Sandbox, provider: str, verdict: str
-) -> None:
+async def test_a_dispute(gateway: Gateway, sandbox: Sandbox, provider: str, verdict: str) -> None:
     """The money at stake cannot be refunded too; a dispute that was won gives it back."""
     order = await gateway.paid(provider)
     checkout = order["payments"][0]["provider_order_id"]
@@ -242,7 +236,7 @@ async def test_paid_just_before_it_expires(
 async def test_paid_just_after_it_has_expired(
     gateway: Gateway, sandbox: Sandbox, provider: str
 ) -> None:
-    """The page is closed with the order: Stripe takes no money, PayPal's approval is not captured."""
+    """The page is closed with the order: Stripe takes no money, PayPal's approval stays unused."""
     order = await gateway.create(provider)
     await gateway.later(hours=2)
     assert (await gateway.order(order))["status"] == "expired"
