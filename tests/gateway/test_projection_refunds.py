@@ -175,6 +175,23 @@ def test_a_dispute_in_another_currency_puts_none_of_the_orders_money_at_stake() 
     assert (state.amount_disputed, state.amount_refundable) == (0, DUE)
 
 
+def test_a_reversal_that_is_a_lost_disputes_own_movement_counts_once() -> None:
+    taken = [
+        Reversed(reversal_id=id, amount=amount, currency="USD", at=at(20))
+        for id, amount in (("rv_1", 2000), ("rv_2", 2000), ("rv_3", 100))
+    ]
+
+    state = state_of(captured(), dispute("lost", 2000), *taken)
+
+    assert sorted((d.kind, d.amount) for d in state.disputes) == [
+        ("dispute", 2000),
+        ("reversal", 100),
+        ("reversal", 2000),
+    ]
+    assert state.amount_disputed == 4100
+    assert state_of(captured(), dispute("won", 2000), taken[0]).amount_disputed == 2000
+
+
 def test_a_reversal_of_a_refund_we_asked_for_does_not_swallow_it() -> None:
     taken = Reversed(reversal_id="re_1", amount=2000, currency="USD", at=at(20))
 
