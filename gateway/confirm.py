@@ -15,13 +15,15 @@ async def confirm_payment(
 ) -> Settlement | None:
     """Ask about one payment. Safe to repeat: one try of the buyer's is one key.
 
-    None when there is nothing to ask: it is closed, or its checkout is not known.
+    None when there is nothing to ask: it is closed or being closed, or its checkout is not known.
     """
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, merchant_id, order_id)
         payment = state.payment(payment_id)
         ref = payment_ref(locked.record, payment)
         if ref is None or payment.status in _NOT_ASKED:
+            return None
+        if any(o.verb == "cancel" for o in await tx.unsettled(merchant_id, payment_id)):
             return None
         # After a decline the buyer tries anew, and so do we, under a new key.
         key = f"{payment_id}-confirm-{payment.declines}"

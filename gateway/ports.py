@@ -69,6 +69,13 @@ class Transaction(Protocol):
         """The operation with this key."""
         ...
 
+    async def unsettled(self, merchant_id: str, payment_id: str) -> "Sequence[Operation]":
+        """The payment's operations that are under way or in doubt; its refunds are not among them.
+
+        Under the order's lock that is a decision: what is not there now, starts after it.
+        """
+        ...
+
     async def save_attempt(self, operation: "Operation", *, settled: bool, outcome: str) -> None:
         """Count an attempt and note how it ended."""
         ...
