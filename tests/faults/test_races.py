@@ -137,8 +137,9 @@ async def test_closing_while_the_money_is_being_taken(
         "faults", provider=provider, operation=takes, fault=fault, times=1, seconds=0.6
     )
     confirming = asyncio.create_task(scene.door(0).confirm(order))
-    while not await sandbox.calls(provider, takes):  # it is at the provider
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while not await sandbox.calls(provider, takes):  # noqa: ASYNC110 -- it is to be there
+            await asyncio.sleep(0.01)
     body = {} if verb == "cancel" else {"provider": provider}
     closed = await scene.door(1).post(f"/v1/orders/{order['id']}/{verb}", "close", body)
     await confirming
