@@ -13,7 +13,20 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins import InitPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import buyer, operations, orders, problems, products, providers, refunds, webhooks
+from api import (
+    attention,
+    buyer,
+    deliveries,
+    events,
+    operations,
+    orders,
+    problems,
+    products,
+    providers,
+    refunds,
+    webhook_endpoints,
+    webhooks,
+)
 from api.logs import log, request_id
 from api.security import Caller
 from api.wiring import Services
@@ -25,8 +38,11 @@ MAX_BODY = 256 * 1024
 _TAGS = [
     Tag("Orders", "One order record, whatever the provider."),
     Tag("Refunds", "Money going back."),
+    Tag("Attention", "What a person has to look at."),
     Tag("Catalogue", "Products and the prices that orders are made with."),
     Tag("Providers", "What a merchant chooses from."),
+    Tag("Events", "What has happened, to be followed."),
+    Tag("Webhooks out", "What has happened, sent to you as it happens (Standard Webhooks)."),
     Tag("Webhooks in", "Where providers deliver their events."),
     Tag("Operations", "Health and metrics."),
 ]
@@ -40,6 +56,10 @@ def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "Wit
             products.router,
             orders.router,
             refunds.router,
+            attention.router,
+            events.router,
+            webhook_endpoints.router,
+            deliveries.router,
             webhooks.receive,
             buyer.router,
             operations.live,

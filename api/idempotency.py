@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from api.problems import problem
 from api.security import Caller
@@ -20,8 +20,8 @@ from gateway.records import Answer, KeyClaim, OrderRecord
 #: For the OpenAPI document; `None` is refused by us, with a code of its own.
 KeyHeader = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         description="Required. 1 to 255 characters, fresh for every new request; a repetition with "
         "the same key gets the first answer again.",
         required=True,

@@ -1,5 +1,6 @@
 """For whoever runs it: health, metrics."""
 
+import contextlib
 from typing import Any
 
 from litestar import Response, get
@@ -33,6 +34,10 @@ async def ready(services: Services) -> Response[dict[str, Any]]:
 
 @get("/metrics", tags=["Operations"], summary="Prometheus metrics", media_type="text/plain")
 async def metrics(services: Services) -> Response[bytes]:
-    """Counters and histograms of this process."""
+    """Counters and histograms of this process, and what waits in the database."""
+    with contextlib.suppress(StoreUnavailable):  # the counters are worth having all the same
+        waits = await services.deliveries.oldest_pending(services.ctx.now())
+        services.metrics.oldest_delivery(waits)
+        services.metrics.attention(await services.attention.open_by_kind())
     kind = "text/plain; version=0.0.4; charset=utf-8"
     return Response(services.metrics.render(), media_type=kind)

@@ -14,6 +14,7 @@ from api.app import WithRequestId, create_app
 from api.settings import Settings
 from api.wiring import Services, open_services
 from gateway.errors import SettingsError
+from storage.copying import unfinished
 from storage.migrate import pending
 
 
@@ -42,11 +43,15 @@ def until_signal() -> asyncio.Event:
 
 
 async def check_schema(database_url: str) -> None:
-    """Raises SettingsError when migrations are missing."""
+    """Raises SettingsError when migrations are missing, or rows: a copy into it has not ended."""
     missing = await pending(database_url)
     if missing:
         raise SettingsError(
             f"the database lacks the migrations {', '.join(missing)}: run `gateway migrate`"
+        )
+    if await unfinished(database_url):
+        raise SettingsError(
+            "the copy into this database has not ended: run `gateway migrate-store` again"
         )
 
 
@@ -66,7 +71,7 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
         if with_worker:
-            await stack.enter_async_context(worker.running(services))
+            await stack.enter_async_context(worker.running(services, stop))
         server = http_server(build(services), host, port)
         task = asyncio.create_task(server.serve())
         stopping = asyncio.create_task(stop.wait())
@@ -98,9 +103,10 @@ def http_server(app: Any, host: str, port: int) -> uvicorn.Server:
     )
 
 
-async def work(settings: Settings) -> None:
-    """Run a worker alone until a signal."""
+async def work(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Run a worker alone until a signal. `ready` is called once it works."""
     await check_schema(settings.database_url)
     stop = until_signal()
     async with open_services(settings) as services:
+        ready()
         await worker.run(services, stop)

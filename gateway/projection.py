@@ -24,7 +24,6 @@ from gateway.facts import (
     Fact,
     Failed,
     Fee,
-    Flagged,
     OrderCanceled,
     OrderExpired,
     PaidWith,
@@ -46,6 +45,7 @@ from gateway.order import (
     PaymentStatus,
     RefundState,
 )
+from gateway.projection_attention import choose_kept, flags, paid_twice, standing
 from gateway.projection_refunds import disputed_amount, project_disputes, project_refunds
 
 _F = TypeVar("_F", bound=Fact)
@@ -78,7 +78,7 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
     payments: list[PaymentState] = []
     refunds: list[RefundState] = []
     disputes: list[DisputeState] = []
-    attention: list[Attention] = _flags(own, None)
+    attention: list[Attention] = flags(own, None)
     for payment_id, facts in groups.items():
         captured, complaints = _captures(terms, payment_id, facts)
         its_refunds, refund_complaints = project_refunds(terms, payment_id, facts, captured)
@@ -87,42 +87,34 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
         refunds += its_refunds
         disputes += its_disputes
         attention += complaints + refund_complaints + dispute_complaints
-        attention += _flags(facts, payment_id)
+        attention += flags(facts, payment_id)
 
-    paid = [payment for payment in payments if payment.paid_in_full]
-    attention += [
-        Attention(
-            "paid_twice",
-            f"the order was already paid by {paid[0].id}; refund this payment to the buyer",
-            payment.id,
-        )
-        for payment in paid[1:]
-    ]
-    fee = _fee(terms, groups)
+    payments, kept = choose_kept(payments, groups)
+    attention += paid_twice(payments, refunds, disputes)
+    fee = _fee(terms, groups, refunds)
     captured_total = sum(payment.amount_captured for payment in payments)
     refunded_total = sum(payment.amount_refunded for payment in payments)
     return OrderState(
-        status=_order_status(own, payments, paid),
+        status=_order_status(own, payments, kept),
         payments=tuple(payments),
         refunds=tuple(sorted(refunds, key=lambda refund: refund.id)),
         disputes=tuple(sorted(disputes, key=lambda dispute: dispute.id)),
-        attention=tuple(attention),
+        attention=standing(attention, {**groups, "": own}, payments, refunds),
         amount_captured=captured_total,
         amount_refunded=refunded_total,
         amount_refundable=sum(payment.amount_refundable for payment in payments),
         amount_disputed=sum(disputed_amount(terms, [dispute]) for dispute in disputes),
         fee=fee,
         net=None if fee is None else captured_total - refunded_total - fee,
-        paid_at=paid[0].captured_at if paid else None,
+        paid_at=kept.captured_at if kept else None,
     )
 
 
 def _order_status(
-    own: Facts, payments: list[PaymentState], paid: list[PaymentState]
+    own: Facts, payments: list[PaymentState], kept: PaymentState | None
 ) -> OrderStatus:
     """First match wins; money that a provider holds beats what we intended."""
-    if paid:
-        kept = paid[0]
+    if kept is not None:
         if kept.amount_refunded == 0:
             return "paid"
         whole = kept.amount_refunded >= kept.amount_captured
@@ -186,7 +178,8 @@ def _payment(
 def _unpaid_status(facts: Facts) -> PaymentStatus:
     """The status of a payment without a valid capture; first match wins."""
     failed = {fact.object_id for fact in facts.of(Failed)}
-    over = failed | {fact.object_id for fact in [*facts.of(Canceled), *facts.of(Expired)]}
+    over = failed | {fact.object_id for fact in facts.of(Canceled)}
+    over |= {fact.object_id for fact in facts.of(Expired)}
     over |= {fact.authorization_id for fact in facts.of(Authorized)}
     clearing = [fact for fact in facts.of(Pending) if fact.object_id not in over]
     # A checkout whose address nobody was given cannot be paid: its creation alone is in doubt.
@@ -285,33 +278,20 @@ def _failure(facts: Facts) -> Failure | None:
     return Failure(latest[-1].code, latest[-1].message) if latest else None
 
 
-def _fee(terms: OrderTerms, groups: dict[str, Facts]) -> int | None:
-    """What providers kept, once it is known for every capture; None across currencies."""
+def _fee(terms: OrderTerms, groups: dict[str, Facts], refunds: list[RefundState]) -> int | None:
+    """What providers kept, once it is known for every capture; None across currencies.
+
+    Where the provider names its bookings, a refund that fails is booked a second time and both
+    count. Where it does not, what it gave back with a refund that failed it has taken again.
+    """
+    failed = {r.provider_refund_id for r in refunds if r.status in ("failed", "canceled")}
     total, captures = 0, 0
     for facts in groups.values():
-        fees = {fee.object_id: fee for fee in facts.of(Fee)}
+        fees = {(fee.object_id, fee.balance_id): fee for fee in facts.of(Fee)}
         captured = {capture.capture_id for capture in facts.of(Captured)}
         captures += len(captured)
-        if captured - fees.keys() or any(f.currency != terms.currency for f in fees.values()):
+        known = {object_id for object_id, _ in fees}
+        if captured - known or any(f.currency != terms.currency for f in fees.values()):
             return None
-        total += sum(fee.fee for fee in fees.values())
+        total += sum(f.fee for f in fees.values() if f.balance_id or f.object_id not in failed)
     return total if captures else None
-
-
-def _flags(facts: Facts, payment_id: str | None) -> list[Attention]:
-    settled = {fact.operation for fact in facts.of(CallSettled)}
-    flags = [
-        Attention(flag.flag, flag.detail, payment_id, flag.subject)
-        for flag in facts.of(Flagged)
-        if flag.subject not in settled
-    ]
-    return flags + [
-        Attention(
-            "unrecognized_state",
-            f"the provider reports a state that this version does not know: {fact.state}; "
-            "look at the payment at the provider",
-            payment_id,
-            fact.object_id,
-        )
-        for fact in facts.of(Unrecognized)
-    ]

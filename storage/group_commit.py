@@ -40,7 +40,7 @@ class GroupCommit(Generic[Row, Result]):
 
     async def put(self, row: Row) -> Result:
         """Write one row; returns after it is durable. Raises what its own write raised."""
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="group-commit")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         try:

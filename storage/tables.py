@@ -353,7 +353,7 @@ webhook_endpoints = Table(
     Column("secret", Blob, nullable=False),
     Column("previous_secret", Blob),
     Column("previous_until", UtcDateTime),
-    Column("status", String(16), nullable=False),  # enabled, disabled
+    Column("status", String(16), nullable=False),  # enabled, disabled, deleted
     Column("disabled_reason", Text, nullable=False),
     Column("failing_since", UtcDateTime),
     Column("consecutive_failures", Integer, nullable=False),
@@ -378,7 +378,7 @@ deliveries = Table(
     Column("status", String(16), nullable=False),  # pending, delivered, failed, canceled
     Column("run_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("fence", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),  # odd while it is under way
     Column("response_status", SmallInteger),
     Column("error", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -392,6 +392,24 @@ deliveries = Table(
     Index(
         "ix_deliveries_due",
         "run_at",
+        postgresql_where=text("status = 'pending'"),
+        sqlite_where=text("status = 'pending'"),
+    ),
+    # What is due at one endpoint, and what of an order is still before it.
+    Index(
+        "ix_deliveries_endpoint_due",
+        "merchant_id",
+        "endpoint_id",
+        "run_at",
+        postgresql_where=text("status = 'pending'"),
+        sqlite_where=text("status = 'pending'"),
+    ),
+    Index(
+        "ix_deliveries_order_due",
+        "merchant_id",
+        "endpoint_id",
+        "order_id",
+        "sequence",
         postgresql_where=text("status = 'pending'"),
         sqlite_where=text("status = 'pending'"),
     ),
@@ -441,6 +459,18 @@ attention = Table(
         postgresql_where=text("resolved_at IS NULL"),
         sqlite_where=text("resolved_at IS NULL"),
     ),
+)
+
+# By which ids of the provider the payment of an orphan event would be known (storage/inbox.py).
+orphan_ids = Table(
+    "orphan_ids",
+    metadata,
+    Column("provider", String(64), nullable=False),
+    Column("provider_id", String(255), nullable=False),
+    Column("account", ID, nullable=False),
+    Column("event_id", String(255), nullable=False),
+    PrimaryKeyConstraint("provider", "provider_id", "account", "event_id"),
+    Index("ix_orphan_ids_event", "account", "provider", "event_id"),
 )
 
 # How far a provider's own event list has been read, per account.

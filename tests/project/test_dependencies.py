@@ -7,7 +7,7 @@ from tests.project.files import PACKAGES, ROOT, modules, project
 from tests.project.imports import third_party
 
 #: Needed at run time without an import of ours: database drivers and the server's parts.
-FOUND_BY_NAME = {"aiosqlite", "asyncpg", "httptools", "uvloop"}
+FOUND_BY_NAME = {"aiosqlite", "asyncpg", "httptools"}
 
 PIN = re.compile(r"^([a-z0-9.-]+)==([^ ;]+)(?: ; [^\\]+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")

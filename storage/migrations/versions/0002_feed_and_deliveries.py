@@ -1,9 +1,10 @@
-"""The event feed, webhooks to merchants, attention."""
+"""The event feed, webhooks to merchants, attention. What the feed is read by follows in 0003."""
 
 import sqlalchemy as sa
 from alembic import op
 
 import storage.types
+from storage.online import lock_in_order
 
 revision = "0002"
 down_revision = "0001"
@@ -43,6 +44,21 @@ def upgrade() -> None:
             unique=False,
             postgresql_where=sa.text("resolved_at IS NULL"),
             sqlite_where=sa.text("resolved_at IS NULL"),
+        )
+
+    op.create_table(
+        "orphan_ids",
+        sa.Column("provider", sa.String(length=64), nullable=False),
+        sa.Column("provider_id", sa.String(length=255), nullable=False),
+        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("event_id", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "provider", "provider_id", "account", "event_id", name=op.f("pk_orphan_ids")
+        ),
+    )
+    with op.batch_alter_table("orphan_ids", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_orphan_ids_event", ["account", "provider", "event_id"], unique=False
         )
 
     op.create_table(
@@ -111,6 +127,20 @@ def upgrade() -> None:
             sqlite_where=sa.text("status = 'pending'"),
         )
         batch_op.create_index(
+            "ix_deliveries_endpoint_due",
+            ["merchant_id", "endpoint_id", "run_at"],
+            unique=False,
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_order_due",
+            ["merchant_id", "endpoint_id", "order_id", "sequence"],
+            unique=False,
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
+        batch_op.create_index(
             "ix_deliveries_merchant_id_endpoint_id_id",
             ["merchant_id", "endpoint_id", "id"],
             unique=False,
@@ -139,23 +169,10 @@ def upgrade() -> None:
             "merchant_id", "delivery_id", "number", name=op.f("pk_delivery_attempts")
         ),
     )
+    lock_in_order("orders", "events")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.add_column(sa.Column("sequence", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("position", sa.BigInteger(), nullable=True))
-        batch_op.create_index(
-            "ix_events_merchant_id_order_id", ["merchant_id", "order_id"], unique=False
-        )
-        batch_op.create_index(
-            "ix_events_unplaced",
-            ["id"],
-            unique=False,
-            postgresql_where=sa.text("position IS NULL"),
-            sqlite_where=sa.text("position IS NULL"),
-        )
-        batch_op.create_unique_constraint(
-            batch_op.f("uq_events_merchant_id_livemode_position"),
-            ["merchant_id", "livemode", "position"],
-        )
         batch_op.drop_constraint(batch_op.f("fk_events_orders"), type_="foreignkey")
 
 
@@ -167,15 +184,6 @@ def downgrade() -> None:
             ["merchant_id", "order_id"],
             ["merchant_id", "id"],
         )
-        batch_op.drop_constraint(
-            batch_op.f("uq_events_merchant_id_livemode_position"), type_="unique"
-        )
-        batch_op.drop_index(
-            "ix_events_unplaced",
-            postgresql_where=sa.text("position IS NULL"),
-            sqlite_where=sa.text("position IS NULL"),
-        )
-        batch_op.drop_index("ix_events_merchant_id_order_id")
         batch_op.drop_column("position")
         batch_op.drop_column("sequence")
 
@@ -183,6 +191,16 @@ def downgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index("ix_deliveries_merchant_id_event_id")
         batch_op.drop_index("ix_deliveries_merchant_id_endpoint_id_id")
+        batch_op.drop_index(
+            "ix_deliveries_order_due",
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_endpoint_due",
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
         batch_op.drop_index(
             "ix_deliveries_due",
             postgresql_where=sa.text("status = 'pending'"),

@@ -1,0 +1,79 @@
+"""/v1/attention: what the machine could not settle. What to do: docs/attention.md."""
+
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Router, get, post
+from msgspec import Meta
+
+from api.bodies import Body
+from api.bodies import decode as decode_body
+from api.paging import Cursor, Limit, Page, decode, encode
+from api.security import Caller, authenticated, needs
+from api.wiring import Services
+from gateway.attention import AttentionItem, resolve
+from gateway.facts import AttentionKind
+
+
+class Resolution(Body, frozen=True):
+    """What was done about the item, in words for later readers."""
+
+    note: Annotated[str, Meta(max_length=2000)] = ""
+
+
+def _merchants(caller: Caller) -> tuple[str, ...]:
+    """Whose items the caller sees. What belongs to nobody is for those who hold a secret key."""
+    return (caller.merchant_id, "") if caller.kind == "secret" else (caller.merchant_id,)
+
+
+@get(
+    "/",
+    guards=[needs("finance:read")],
+    summary="List what needs attention",
+    operation_id="listAttention",
+)
+async def list_items(
+    services: Services,
+    caller: Caller,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    kind: AttentionKind | None = None,
+    status: Literal["open", "resolved"] | None = None,
+    order: str | None = None,
+) -> Page[AttentionItem]:
+    """Items of all orders, newest first; with a secret key also those of no merchant."""
+    items, last = await services.attention.items(
+        _merchants(caller),
+        caller.livemode,
+        decode(cursor),
+        limit,
+        kind=kind,
+        status=status,
+        order_id=order,
+    )
+    return Page(items, encode(last))
+
+
+@post(
+    "/{item_id:str}/resolve",
+    status_code=200,
+    guards=[needs("orders:write")],
+    summary="Take an item off the list",
+    operation_id="resolveAttention",
+)
+async def resolve_item(
+    item_id: str, request: Request[Any, Any, Any], services: Services, caller: Caller
+) -> AttentionItem:
+    """You have dealt with it: `{"note": …}` says how. If it reads otherwise later, it is back."""
+    body = await request.body()
+    data = decode_body(body, Resolution) if body else Resolution()
+    return await resolve(
+        services.ctx, _merchants(caller), caller.livemode, item_id, caller.key_id, data.note
+    )
+
+
+router = Router(
+    "/v1/attention",
+    guards=[authenticated],
+    tags=["Attention"],
+    route_handlers=[list_items, resolve_item],
+)

@@ -1,0 +1,59 @@
+"""/v1/deliveries: what was sent to whom, and what they answered."""
+
+from litestar import Router, get, post
+
+from api.paging import Cursor, Limit, Page, decode, encode
+from api.security import Caller, authenticated, needs
+from api.wiring import Services
+from gateway.deliveries import DeliveryStatus
+from gateway.endpoints import DeliveryDetail, DeliveryResource
+
+
+@get("/", summary="List deliveries", operation_id="listDeliveries")
+async def list_deliveries(
+    services: Services,
+    caller: Caller,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    endpoint: str | None = None,
+    status: DeliveryStatus | None = None,
+    event: str | None = None,
+) -> Page[DeliveryResource]:
+    """Deliveries, newest first. `event` is an event's id, or a type such as `order.paid`."""
+    deliveries, last = await services.delivery_log.page(
+        caller.merchant_id,
+        caller.livemode,
+        decode(cursor),
+        limit,
+        endpoint_id=endpoint,
+        status=status,
+        event=event,
+    )
+    return Page(deliveries, encode(last))
+
+
+@get("/{delivery_id:str}", summary="Read a delivery", operation_id="readDelivery")
+async def read(delivery_id: str, services: Services, caller: Caller) -> DeliveryDetail:
+    """One delivery with every try: what was sent, what was answered, how long it took."""
+    return await services.delivery_log.get(caller.merchant_id, caller.livemode, delivery_id)
+
+
+@post(
+    "/{delivery_id:str}/resend",
+    status_code=200,
+    summary="Send it again",
+    operation_id="resendDelivery",
+)
+async def resend(delivery_id: str, services: Services, caller: Caller) -> DeliveryDetail:
+    """Send it now, delivered before or not, under the same `webhook-id`."""
+    delivery = await services.delivery_log.resend(caller.merchant_id, caller.livemode, delivery_id)
+    services.outgoing.set()
+    return delivery
+
+
+router = Router(
+    "/v1/deliveries",
+    guards=[authenticated, needs("webhooks:write")],
+    tags=["Webhooks out"],
+    route_handlers=[list_deliveries, read, resend],
+)

@@ -1,0 +1,1 @@
+"""Faults, end to end: real adapters, the stand-in providers over HTTP, a real database."""

@@ -1,0 +1,1 @@
+"""The store on real databases: what it promises about durability, races and outages."""
