@@ -8,8 +8,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins import InitPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,24 +26,13 @@ from api import (
     webhooks,
 )
 from api.logs import log, request_id
+from api.reference import Reference
 from api.security import Caller
 from api.wiring import Services
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidRequest
 
 VERSION = "0.1.0"
 MAX_BODY = 256 * 1024
-
-_TAGS = [
-    Tag("Orders", "One order record, whatever the provider."),
-    Tag("Refunds", "Money going back."),
-    Tag("Attention", "What a person has to look at."),
-    Tag("Catalogue", "Products and the prices that orders are made with."),
-    Tag("Providers", "What a merchant chooses from."),
-    Tag("Events", "What has happened, to be followed."),
-    Tag("Webhooks out", "What has happened, sent to you as it happens (Standard Webhooks)."),
-    Tag("Webhooks in", "Where providers deliver their events."),
-    Tag("Operations", "Health and metrics."),
-]
 
 
 def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "WithRequestId":
@@ -76,12 +63,19 @@ def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "Wit
             HTTPException: problems.http_error,
             Exception: problems.unexpected_error,
         },
+        before_request=_refuse_nul,
         request_max_body_size=MAX_BODY,
-        openapi_config=_openapi(services),
-        plugins=list(plugins),
+        openapi_config=None,
+        plugins=[_reference(services), *plugins],
         logging_config=None,
     )
     return WithRequestId(app, services)
+
+
+def _refuse_nul(request: Request[Any, Any, Any]) -> None:
+    """No id and no filter holds one, and PostgreSQL cannot even be asked for it."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise InvalidRequest("there is a NUL character in the address")
 
 
 def _services(state: State) -> Services:
@@ -94,20 +88,10 @@ def _caller(request: Request[Any, Any, Any]) -> Caller:
     return caller
 
 
-def _openapi(services: Services) -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="Payment gateway",
-        version=VERSION,
-        description="One payment interface, many providers.",
-        path="/",
-        servers=[],
-        tags=_TAGS,
-        security=[{"key": []}],
-        components=Components(
-            security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}
-        ),
-        render_plugins=[],
-    )
+def _reference(services: Services) -> Reference:
+    example = next(iter(services.ctx.providers.values()), None)
+    provider = example.name if example else "provider"
+    return Reference(VERSION, services.settings.public_url, provider)
 
 
 class WithRequestId:

@@ -3,6 +3,8 @@
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta
 
 from api.bodies import Body
@@ -32,8 +34,8 @@ def _merchants(caller: Caller) -> tuple[str, ...]:
     operation_id="listAttention",
 )
 async def list_items(
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
     kind: AttentionKind | None = None,
@@ -61,7 +63,10 @@ async def list_items(
     operation_id="resolveAttention",
 )
 async def resolve_item(
-    item_id: str, request: Request[Any, Any, Any], services: Services, caller: Caller
+    item_id: FromPath[str],
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
 ) -> AttentionItem:
     """You have dealt with it: `{"note": …}` says how. If it reads otherwise later, it is back."""
     body = await request.body()

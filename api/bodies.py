@@ -2,22 +2,32 @@
 
 import json
 import re
-from typing import Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
 from litestar.dto import MsgspecDTO
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
 from msgspec import Meta
 
-from gateway.errors import InvalidRequest
-from gateway.money import Currency, PositiveAmount
+from gateway.errors import InvalidAmount, InvalidRequest
+from gateway.money import Currency, PositiveAmount, exponent
 from gateway.provider import CaptureMode
 
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+
 T = TypeVar("T", bound=msgspec.Struct)
-_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
+_FIELD = re.compile(r"Object (?:contains unknown|missing required) field `([^`]*)`$")
+
+# `$` alone lets a newline follow; both spellings mean the same to a browser's RegExp.
+_URL = r"^https?://[^\s/?#@]+([/?#]\S*)?$(?!\n)"
+_EMAIL = r"^[^@\s]+@[^@\s]+$(?!\n)"
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Url = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"^https?://[^\s/?#@]+(/\S*)?$")]
-Email = Annotated[str, Meta(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
+Url = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_URL)]
+Email = Annotated[str, Meta(max_length=320, pattern=_EMAIL)]
 Metadata = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=40)], Annotated[str, Meta(max_length=500)]],
     Meta(max_length=50),
@@ -35,35 +45,60 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
         """The body. Raises InvalidRequest."""
         return decode(value, self.model_type)
 
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: "SchemaCreator"
+    ) -> Reference | Schema:
+        """The model's own schema: there is no other shape on the wire."""
+        return schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.model_type))
+
 
 def decode(body: bytes, kind: type[T]) -> T:
     """Decode strictly. Raises InvalidRequest with the path of the field at fault."""
     try:
         decoded: T = msgspec.json.decode(body, type=kind, strict=True)
-        json.loads(body, object_pairs_hook=_no_duplicates)
+        json.loads(body, object_pairs_hook=_checked)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        text = str(error)
-        match = _PATH.search(text)
-        detail = text[: match.start()] if match else text
-        raise InvalidRequest(detail, path=match[1] if match else "") from None
+        raise _invalid(str(error)) from None
     except (UnicodeDecodeError, RecursionError):
         raise InvalidRequest("the body is not JSON in UTF-8") from None
     return decoded
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _invalid(text: str) -> InvalidRequest:
+    """msgspec's words as ours: "Expected `str`, got `int` - at `$.items[0].name`"."""
+    match = _PATH.search(text)
+    detail, path = (text[: match.start()], match[1]) if match else (text, "")
+    if field := _FIELD.match(detail):
+        path = f"{path}.{field[1]}".lstrip(".")
+    return InvalidRequest(detail[:500], path=path[:200])
+
+
+def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What msgspec lets pass: a key that is there twice, and NUL, which no database holds."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidRequest(f"the key {twice!r} is there twice", path=twice)
+    for name, value in pairs:
+        if "\0" in name or (isinstance(value, str) and "\0" in value):
+            raise InvalidRequest("there is a NUL character in it", path=name.replace("\0", ""))
     return found
+
+
+def known_currency(currency: str, path: str) -> None:
+    """Raises InvalidAmount for what is no currency; `path` is where it stands."""
+    try:
+        exponent(currency)
+    except InvalidAmount as error:
+        raise InvalidAmount(error.detail, path=path) from None
 
 
 # --- the bodies -----------------------------------------------------------------------------------
 
 
-class PriceBody(Body, frozen=True):
+class NewPrice(Body, frozen=True):
     """What one unit costs."""
 
     currency: Currency
@@ -74,7 +109,7 @@ class NewProduct(Body, frozen=True):
     """A product for the catalogue."""
 
     name: Name
-    prices: Annotated[list[PriceBody], Meta(min_length=1, max_length=200)]
+    prices: Annotated[list[NewPrice], Meta(min_length=1, max_length=200)]
     description: Annotated[str, Meta(max_length=5000)] = ""
     metadata: Metadata = {}
 
@@ -84,7 +119,7 @@ class ProductChange(Body, frozen=True):
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     description: Annotated[str, Meta(max_length=5000)] | msgspec.UnsetType = msgspec.UNSET
-    prices: Annotated[list[PriceBody], Meta(min_length=1, max_length=200)] | msgspec.UnsetType = (
+    prices: Annotated[list[NewPrice], Meta(min_length=1, max_length=200)] | msgspec.UnsetType = (
         msgspec.UNSET
     )
     metadata: Metadata | msgspec.UnsetType = msgspec.UNSET
@@ -125,6 +160,10 @@ class CaptureBody(Body, frozen=True):
     """How much to capture, in minor units; all without it."""
 
     amount: PositiveAmount | None = None
+
+
+class CancelBody(Body, frozen=True):
+    """Nothing has to be said."""
 
 
 class NewRefund(Body, frozen=True):

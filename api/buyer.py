@@ -1,8 +1,10 @@
 """Where a provider sends the buyer back to. The redirect proves nothing: we ask the provider."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from api.logs import log
@@ -13,7 +15,7 @@ from storage.queries import Found
 
 
 @get("/{order_id:str}/return", status_code=303, summary="The buyer returns")
-async def returned(order_id: str, services: Services) -> Redirect:
+async def returned(order_id: FromPath[str], services: NamedDependency[Services]) -> Redirect:
     """Confirm server-side, then send the buyer on to the merchant's success_url."""
     found = await _found(services, order_id)
     await _confirm(services, found)
@@ -21,7 +23,7 @@ async def returned(order_id: str, services: Services) -> Redirect:
 
 
 @get("/{order_id:str}/cancel", status_code=303, summary="The buyer gave up")
-async def gave_up(order_id: str, services: Services) -> Redirect:
+async def gave_up(order_id: FromPath[str], services: NamedDependency[Services]) -> Redirect:
     """Send the buyer on to the merchant's cancel_url. The order stays as the provider knows it."""
     found = await _found(services, order_id)
     return _redirect(found.record.cancel_url, order_id)
@@ -47,10 +49,10 @@ def _redirect(url: str, order_id: str) -> Redirect:
 
 
 def with_order(url: str, order_id: str) -> str:
-    """`url` with `order={order_id}` in its query, whatever query it has already."""
+    """`url` with `order={order_id}` in its query; what is there already stays as it is spelt."""
     parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "order"]
-    return urlunsplit(parts._replace(query=urlencode([*query, ("order", order_id)])))
+    kept = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != "order"]
+    return urlunsplit(parts._replace(query="&".join([*kept, f"order={order_id}"])))
 
 
 router = Router(

@@ -23,7 +23,7 @@ from gateway.errors import GatewayError
 from gateway.ids import Ids
 from gateway.registry import configure, discover
 from storage.engine import Database
-from storage.migrate import pending, upgrade
+from storage.migrate import upgrade
 
 T = TypeVar("T")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -79,7 +79,7 @@ def worker() -> None:
 def migrate(check: bool, as_json: bool) -> None:
     """Bring the database to this version's schema."""
     url = database_url(environment())
-    missing = asyncio.run(pending(url))
+    missing = asyncio.run(serving.missing_migrations(url))
     if not check and missing:
         asyncio.run(upgrade(url))
     if as_json:
@@ -99,7 +99,8 @@ def migrate(check: bool, as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> None:
     """Serve the stand-in providers: no account needed, no real money."""
-    os.execv(sys.executable, [sys.executable, "-m", "sandbox", *arguments])
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    os.execv(sys.executable, command)  # noqa: S606 -- our own program, in our place
 
 
 @main.command()

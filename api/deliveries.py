@@ -1,6 +1,8 @@
 """/v1/deliveries: what was sent to whom, and what they answered."""
 
 from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from api.paging import Cursor, Limit, Page, decode, encode
 from api.security import Caller, authenticated, needs
@@ -11,8 +13,8 @@ from gateway.endpoints import DeliveryDetail, DeliveryResource
 
 @get("/", summary="List deliveries", operation_id="listDeliveries")
 async def list_deliveries(
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
     endpoint: str | None = None,
@@ -33,7 +35,9 @@ async def list_deliveries(
 
 
 @get("/{delivery_id:str}", summary="Read a delivery", operation_id="readDelivery")
-async def read(delivery_id: str, services: Services, caller: Caller) -> DeliveryDetail:
+async def read(
+    delivery_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> DeliveryDetail:
     """One delivery with every try: what was sent, what was answered, how long it took."""
     return await services.delivery_log.get(caller.merchant_id, caller.livemode, delivery_id)
 
@@ -44,7 +48,9 @@ async def read(delivery_id: str, services: Services, caller: Caller) -> Delivery
     summary="Send it again",
     operation_id="resendDelivery",
 )
-async def resend(delivery_id: str, services: Services, caller: Caller) -> DeliveryDetail:
+async def resend(
+    delivery_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> DeliveryDetail:
     """Send it now, delivered before or not, under the same `webhook-id`."""
     delivery = await services.delivery_log.resend(caller.merchant_id, caller.livemode, delivery_id)
     services.outgoing.set()

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import Router, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, Parameter
 
 from api import paging
 from api.paging import Limit
@@ -73,8 +74,8 @@ def _place(cursor: str | None) -> int:
 
 @get("/", summary="Follow the events", operation_id="listEvents")
 async def list_events(
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: FeedCursor = None,
     type: list[EventType] | None = None,
@@ -98,7 +99,9 @@ async def list_events(
 
 
 @get("/{event_id:str}", summary="Read an event", operation_id="readEvent")
-async def read(event_id: str, services: Services, caller: Caller) -> EventResource:
+async def read(
+    event_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> EventResource:
     """One event."""
     event = await services.feed.event(caller.merchant_id, caller.livemode, event_id)
     return _resource(event)

@@ -71,16 +71,17 @@ async def idempotently(
         caller.merchant_id, caller.livemode, idempotency_key(key), fingerprint.hexdigest()
     )
 
-    def render_error(error: GatewayError) -> Answer:
+    def render_error(error: GatewayError, order_id: str | None) -> Answer:
         base_url = services.settings.public_url
-        body = problem(error, base_url=base_url, instance=request.url.path)
+        instance = f"/v1/orders/{order_id}" if order_id else request.url.path
+        body = problem(error, base_url=base_url, instance=instance)
         return Answer(body.status, msgspec.json.encode(body))
 
-    answer = await services.queries.answer(claim)
+    answer, reserved = await services.queries.earlier(claim)
     if answer is not None:
         return _response(answer, replayed=True)
     try:
-        answer = await run(IdempotentRequest(claim, render, render_error))
+        answer = await run(IdempotentRequest(claim, render, render_error, reserved))
     except Replay as replay:
         return _response(replay.answer, replayed=True)
     return _response(answer, replayed=False)

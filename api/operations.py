@@ -4,19 +4,20 @@ import contextlib
 from typing import Any
 
 from litestar import Response, get
+from litestar.di import NamedDependency
 
 from api.wiring import Services
 from gateway.errors import StoreUnavailable
 
 
-@get("/health/live", tags=["Operations"], summary="The process runs")
+@get("/health/live", tags=["Operations"], summary="The process runs", operation_id="live")
 async def live() -> dict[str, str]:
     """Answers as long as the process can answer."""
     return {"status": "ok"}
 
 
-@get("/health/ready", tags=["Operations"], summary="It can take requests")
-async def ready(services: Services) -> Response[dict[str, Any]]:
+@get("/health/ready", tags=["Operations"], summary="It can take requests", operation_id="ready")
+async def ready(services: NamedDependency[Services]) -> Response[dict[str, Any]]:
     """The database answers. Providers are listed, not judged: one that is down stops nobody."""
     checks: dict[str, Any] = {
         "database": "ok",
@@ -32,8 +33,14 @@ async def ready(services: Services) -> Response[dict[str, Any]]:
     )
 
 
-@get("/metrics", tags=["Operations"], summary="Prometheus metrics", media_type="text/plain")
-async def metrics(services: Services) -> Response[bytes]:
+@get(
+    "/metrics",
+    tags=["Operations"],
+    summary="Prometheus metrics",
+    operation_id="metrics",
+    media_type="text/plain",
+)
+async def metrics(services: NamedDependency[Services]) -> Response[bytes]:
     """Counters and histograms of this process, and what waits in the database."""
     with contextlib.suppress(StoreUnavailable):  # the counters are worth having all the same
         waits = await services.deliveries.oldest_pending(services.ctx.now())

@@ -1,47 +1,34 @@
-"""/v1/orders: create, read, list, and everything that is done with an order."""
+"""/v1/orders: create, read, list, and why they are in their state."""
 
-import hmac
 import re
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Response, Router, get, post
-from litestar.params import Parameter
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 
-from api.bodies import (
-    Body,
-    CaptureBody,
-    NewItem,
-    NewOrderBody,
-    NewPayment,
-    NewRefund,
-    StrictBody,
-    decode,
-)
-from api.idempotency import KeyHeader, idempotently
-from api.paging import Cursor, Limit, Page
+from api import order_actions
+from api.bodies import NewItem, NewOrderBody, StrictBody, known_currency
+from api.idempotency import KeyHeader
+from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order
+from api.paging import Cursor, Limit, Page, known_filter
 from api.paging import decode as decode_cursor
 from api.paging import encode as encode_cursor
 from api.security import Caller, Forbidden, authenticated, needs
 from api.wiring import Services
-from gateway.capture import capture_order
-from gateway.checkout import NewOrder, change_provider, create_order
-from gateway.closing import cancel_order
-from gateway.confirm import confirm_order
-from gateway.errors import InvalidRequest, NotFound, Unavailable
-from gateway.order import OrderState, OrderStatus
-from gateway.records import Answer, OrderItem, OrderRecord, TimelineEntry
-from gateway.refunds import refund_order
-from gateway.resources import OrderResource, RefundResource, order_resource, refund_resource
+from gateway.checkout import NewOrder, create_order
+from gateway.errors import InvalidRequest
+from gateway.idempotency import IdempotentRequest
+from gateway.money import MAX_AMOUNT
+from gateway.order import OrderStatus
+from gateway.records import Answer, OrderItem, TimelineEntry
+from gateway.resources import OrderResource
 from storage.queries import OrderFilter
 
-ClientToken = Annotated[
-    str | None,
-    Parameter(description="The order's token; with a publishable key only"),
-]
+AmountFilter = Annotated[int | None, Parameter(ge=0, le=MAX_AMOUNT, description="Minor units")]
 _METADATA = re.compile(r"metadata\[(.{1,40})\]")
-AnyRequest = Request[Any, Any, Any]
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -58,23 +45,24 @@ class Timeline(msgspec.Struct, frozen=True):
     dto=StrictBody[NewOrderBody],
     return_dto=None,
     summary="Create an order",
+    operation_id="createOrder",
 )
 async def create(
-    data: NewOrderBody,
+    data: JSONBody[NewOrderBody],
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
     """Create an order and open its checkout; send the buyer to `checkout_url`."""
 
-    async def run(idempotent: Any) -> Answer:
+    async def run(idempotent: IdempotentRequest) -> Answer:
         new = NewOrder(
             merchant_id=caller.merchant_id,
             livemode=caller.livemode,
             provider=data.provider,
             currency=data.currency,
-            items=await _priced(services, caller, data),
+            items=() if idempotent.reserved_before else await _priced(services, caller, data),
             success_url=data.success_url,
             cancel_url=data.cancel_url,
             expires_in=timedelta(seconds=data.expires_in),
@@ -85,11 +73,12 @@ async def create(
         )
         return await create_order(services.ctx, new, idempotent)
 
-    return await _idempotently(services, caller, request, idempotency_key, data, 201, run)
+    return await answer_with_order(services, caller, request, idempotency_key, data, 201, run)
 
 
 async def _priced(services: Services, caller: Caller, data: NewOrderBody) -> tuple[OrderItem, ...]:
     """The order's lines with the server's prices. Raises InvalidRequest, Forbidden."""
+    known_currency(data.currency, "currency")
     for position, item in enumerate(data.items):
         _check_item(position, item, caller)
     products = sorted({item.product for item in data.items if item.product is not None})
@@ -117,30 +106,30 @@ def _check_item(position: int, item: NewItem, caller: Caller) -> None:
         raise InvalidRequest(
             "name a product, or give name and unit_amount", path=f"items[{position}]"
         )
-    if ad_hoc and caller.kind == "publishable":
-        raise Forbidden("a publishable key can order products of the catalogue only")
+    if ad_hoc and caller.kind != "secret":
+        raise Forbidden(f"a {caller.kind} key can order products of the catalogue only")
 
 
-@get("/", guards=[needs("orders:read")], summary="List orders")
+@get("/", guards=[needs("orders:read")], summary="List orders", operation_id="listOrders")
 async def list_orders(
     request: AnyRequest,
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    status: list[OrderStatus] | None = None,
-    provider: str | None = None,
-    currency: str | None = None,
-    reference: str | None = None,
-    customer_email: str | None = None,
-    provider_id: str | None = None,
-    created_from: datetime | None = None,
-    created_to: datetime | None = None,
-    paid_from: datetime | None = None,
-    paid_to: datetime | None = None,
-    amount_min: int | None = None,
-    amount_max: int | None = None,
-    attention: bool | None = None,
+    status: FromQuery[list[OrderStatus] | None] = None,
+    provider: FromQuery[str | None] = None,
+    currency: FromQuery[str | None] = None,
+    reference: FromQuery[str | None] = None,
+    customer_email: FromQuery[str | None] = None,
+    provider_id: FromQuery[str | None] = None,
+    created_from: FromQuery[datetime | None] = None,
+    created_to: FromQuery[datetime | None] = None,
+    paid_from: FromQuery[datetime | None] = None,
+    paid_to: FromQuery[datetime | None] = None,
+    amount_min: AmountFilter = None,
+    amount_max: AmountFilter = None,
+    attention: FromQuery[bool | None] = None,
 ) -> Page[OrderResource]:
     """Orders, newest first. Filters are combined; `metadata[key]=value` filters by metadata."""
     wanted = OrderFilter(
@@ -174,202 +163,51 @@ def _filters(request: AnyRequest) -> dict[str, str]:
     for name, value in request.query_params.multi_items():
         if match := _METADATA.fullmatch(name):
             metadata[match[1]] = str(value)
-        elif name not in _PARAMETERS:
-            raise InvalidRequest(f"there is no filter {name!r}", path=name)
+        else:
+            known_filter(name, _PARAMETERS)
     return metadata
 
 
 def _aware(name: str, value: datetime | None) -> datetime | None:
-    if value is not None and value.tzinfo is None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
         raise InvalidRequest("give the time zone, as in 2026-01-31T00:00:00Z", path=name)
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest("this is before the year 1 or after 9999 in UTC", path=name) from None
 
 
 @get(
     "/{order_id:str}",
     guards=[needs("orders:read", publishable=True)],
     summary="Read an order",
+    operation_id="readOrder",
 )
 async def read(
-    order_id: str, services: Services, caller: Caller, client_token: ClientToken = None
+    order_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    client_token: ClientToken = None,
 ) -> OrderResource:
     """One order."""
-    return await _order(services, caller, order_id, client_token)
-
-
-@post(
-    "/{order_id:str}/confirm",
-    guards=[needs("orders:write", publishable=True)],
-    status_code=200,
-    summary="Ask the provider for the truth now",
-)
-async def confirm(
-    order_id: str, services: Services, caller: Caller, client_token: ClientToken = None
-) -> OrderResource:
-    """Ask the provider, capture what the buyer has approved, return the order. Safe to repeat."""
-    await _order(services, caller, order_id, client_token)
-    settlement = await confirm_order(services.ctx, caller.merchant_id, order_id)
-    if settlement is not None and isinstance(settlement.error, Unavailable):
-        raise settlement.error
-    return await _order(services, caller, order_id, client_token)
-
-
-@post(
-    "/{order_id:str}/payments",
-    guards=[needs("orders:write")],
-    dto=StrictBody[NewPayment],
-    return_dto=None,
-    summary="Pay with another provider",
-)
-async def pay_otherwise(
-    order_id: str,
-    data: NewPayment,
-    request: AnyRequest,
-    services: Services,
-    caller: Caller,
-    idempotency_key: KeyHeader = None,
-) -> Response[OrderResource]:
-    """Close the earlier attempt at its provider, then open a new one with `provider`."""
-    await _order(services, caller, order_id)
-
-    async def run(idempotent: Any) -> Answer:
-        return await change_provider(
-            services.ctx, caller.merchant_id, order_id, data.provider, idempotent
-        )
-
-    return await _idempotently(services, caller, request, idempotency_key, data, 201, run)
-
-
-@post(
-    "/{order_id:str}/capture",
-    guards=[needs("orders:write")],
-    status_code=200,
-    summary="Capture an authorized order",
-)
-async def capture(
-    order_id: str,
-    request: AnyRequest,
-    services: Services,
-    caller: Caller,
-    idempotency_key: KeyHeader = None,
-) -> Response[OrderResource]:
-    """Capture the authorization, `{"amount": …}` of it or all; what is not captured is released."""
-    await _order(services, caller, order_id)
-    data = await _optional_body(request, CaptureBody)
-
-    async def run(idempotent: Any) -> Answer:
-        return await capture_order(
-            services.ctx, caller.merchant_id, order_id, data.amount, idempotent
-        )
-
-    return await _idempotently(services, caller, request, idempotency_key, data, 200, run)
-
-
-@post(
-    "/{order_id:str}/cancel",
-    guards=[needs("orders:write")],
-    status_code=200,
-    summary="Cancel an unpaid order",
-)
-async def cancel(
-    order_id: str,
-    request: AnyRequest,
-    services: Services,
-    caller: Caller,
-    idempotency_key: KeyHeader = None,
-) -> Response[OrderResource]:
-    """Close the order's checkout, or void its authorization. A paid order is 409."""
-    await _order(services, caller, order_id)
-    data = await _optional_body(request, Body)
-
-    async def run(idempotent: Any) -> Answer:
-        return await cancel_order(services.ctx, caller.merchant_id, order_id, idempotent)
-
-    return await _idempotently(services, caller, request, idempotency_key, data, 200, run)
-
-
-@post(
-    "/{order_id:str}/refunds",
-    guards=[needs("refunds:write")],
-    summary="Refund an order",
-)
-async def refund(
-    order_id: str,
-    request: AnyRequest,
-    services: Services,
-    caller: Caller,
-    idempotency_key: KeyHeader = None,
-) -> Response[RefundResource]:
-    """Refund `{"amount": …, "reason": …}`, or all that is refundable."""
-    await _order(services, caller, order_id)
-    data = await _optional_body(request, NewRefund)
-
-    def render(order: OrderRecord, state: OrderState, refund_id: str) -> Answer:
-        resource = refund_resource(order, state, state.refund(refund_id))
-        return Answer(201, msgspec.json.encode(resource))
-
-    async def run(idempotent: Any) -> Answer:
-        return await refund_order(
-            services.ctx,
-            caller.merchant_id,
-            order_id,
-            data.amount,
-            data.reason,
-            data.metadata,
-            idempotent,
-        )
-
-    return await idempotently(services, caller, request, idempotency_key, data, render, run)  # type: ignore[return-value]
+    return await find_order(services, caller, order_id, client_token)
 
 
 @get(
     "/{order_id:str}/timeline",
     guards=[needs("orders:read")],
     summary="Why the order is in its state",
+    operation_id="readTimeline",
 )
-async def timeline(order_id: str, services: Services, caller: Caller) -> Timeline:
+async def timeline(
+    order_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> Timeline:
     """Every call, answer, webhook and change of state, in order, with the rule that applied."""
-    order = await _order(services, caller, order_id)
+    order = await find_order(services, caller, order_id)
     entries = await services.queries.timeline(caller.merchant_id, order_id)
     return Timeline(order_id, order.status, entries)
-
-
-async def _order(
-    services: Services, caller: Caller, order_id: str, client_token: str | None = None
-) -> OrderResource:
-    """The caller's order. Raises NotFound, also for another's, and for a wrong client token."""
-    order = await services.queries.order(caller.merchant_id, caller.livemode, order_id)
-    if order is None or (
-        caller.kind == "publishable"
-        and not hmac.compare_digest(order.client_token.encode(), (client_token or "").encode())
-    ):
-        raise NotFound(f"there is no order {order_id}")
-    return order
-
-
-async def _optional_body(request: AnyRequest, kind: type[Any]) -> Any:
-    return decode(await request.body() or b"{}", kind)
-
-
-async def _idempotently(
-    services: Services,
-    caller: Caller,
-    request: AnyRequest,
-    key: str | None,
-    payload: Any,
-    status: int,
-    run: Any,
-) -> Response[OrderResource]:
-    """Answer with the order."""
-
-    def render(order: OrderRecord, state: OrderState, _: str) -> Answer:
-        ctx = services.ctx
-        resource = order_resource(
-            order, state, client_token=ctx.client_token(order.id), updated_at=ctx.now()
-        )
-        return Answer(status, msgspec.json.encode(resource))
-
-    return await idempotently(services, caller, request, key, payload, render, run)  # type: ignore[return-value]
 
 
 router = Router(
@@ -380,11 +218,11 @@ router = Router(
         create,
         list_orders,
         read,
-        confirm,
-        pay_otherwise,
-        capture,
-        cancel,
-        refund,
+        order_actions.confirm,
+        order_actions.pay_otherwise,
+        order_actions.capture,
+        order_actions.cancel,
+        order_actions.refund,
         timeline,
     ],
 )

@@ -3,10 +3,14 @@
 import base64
 import binascii
 import re
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Collection
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
 from litestar.params import Parameter
+from litestar.types import Guard
 
 from gateway.errors import InvalidRequest
 
@@ -22,6 +26,22 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     data: list[T]
     next_cursor: str | None
+
+
+def known_filter(name: str, known: Collection[str]) -> None:
+    """A misspelt filter must not find everything. Raises InvalidRequest."""
+    if name not in known:
+        raise InvalidRequest(f"there is no filter {name[:64]!r}", path=name[:64])
+
+
+def only_filters(*known: str) -> Guard:
+    """Guard: these filters, `limit` and `cursor`, and no others. Raises InvalidRequest."""
+
+    def check(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        for name in connection.query_params:
+            known_filter(name, (*known, "limit", "cursor"))
+
+    return check
 
 
 def encode(last_id: str | None) -> str | None:

@@ -92,7 +92,7 @@ CODES: dict[str, Code] = {
         503, "Provider not reachable", "Nothing was done. Repeat with the same key, or use another."
     ),
     "store_unavailable": Code(
-        503, "Store not available", "Nothing was done. Repeat with the same key."
+        503, "Store not available", "Repeat with the same key: nothing is done twice."
     ),
 }
 _BY_STATUS = {
@@ -126,11 +126,19 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: list[FieldError] | None = None
 
 
+class InvalidLines(InvalidRequest):
+    """Several things are wrong with a request at once; `errors` are all of them."""
+
+    def __init__(self, detail: str, errors: list[FieldError]) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
+
 def problem(error: GatewayError, *, base_url: str, instance: str) -> Problem:
     """The problem that an error is to its caller."""
     code = error.code if error.code in CODES else "internal_error"
     detail = error.detail if code == error.code else "something went wrong on our side"
-    errors = None
+    errors = error.errors if isinstance(error, InvalidLines) else None
     if isinstance(error, InvalidRequest) and error.path:
         errors = [FieldError(error.path, error.detail)]
     return Problem(
@@ -145,10 +153,12 @@ def problem(error: GatewayError, *, base_url: str, instance: str) -> Problem:
     )
 
 
-def _response(request: Request[Any, Any, Any], error: GatewayError) -> Response[bytes]:
+def _response(
+    request: Request[Any, Any, Any], error: GatewayError, allow: str | None = None
+) -> Response[bytes]:
     base_url = request.app.state.services.settings.public_url
     body = problem(error, base_url=base_url, instance=request.url.path)
-    headers = {}
+    headers = {"Allow": allow} if allow else {}
     if body.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if body.status in (409, 503):
@@ -174,12 +184,15 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
         fields = [item for item in extra if isinstance(item, dict)]
         path = ", ".join(str(item.get("key", "")) for item in fields)
         words = "; ".join(str(item.get("message", "")) for item in fields)
+        if path == "data":  # that is our handler's word for the body
+            path, words = "", "a JSON object is needed as the body"
         return _response(request, InvalidRequest(words or "the request is not valid", path=path))
     code = _BY_STATUS.get(error.status_code)
     if code is None:
         code = "invalid_request" if error.status_code < 500 else "internal_error"
     detail = error.detail if error.status_code < 500 else "something went wrong on our side"
-    return _response(request, GatewayError(detail, code=code))
+    allow = (error.headers or {}).get("allow")  # a 405 owes it (RFC 9110)
+    return _response(request, GatewayError(detail, code=code), allow)
 
 
 def unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

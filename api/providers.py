@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 from litestar import Router, get
+from litestar.di import NamedDependency
 
 from api.security import Caller, authenticated
 from api.wiring import Services
@@ -27,8 +28,10 @@ class ProviderList(msgspec.Struct, frozen=True):
     data: list[ProviderResource]
 
 
-@get("/", summary="List providers")
-async def list_providers(services: Services, caller: Caller) -> ProviderList:
+@get("/", summary="List providers", operation_id="listProviders")
+async def list_providers(
+    services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> ProviderList:
     """The providers that are switched on in the mode of the key."""
     mode: Mode = "live" if caller.livemode else "test"
     return ProviderList(

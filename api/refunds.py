@@ -1,8 +1,10 @@
 """/v1/refunds: reading refunds. They are made at /v1/orders/{id}/refunds."""
 
 from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
-from api.paging import Cursor, Limit, Page, decode, encode
+from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.errors import NotFound
@@ -10,14 +12,19 @@ from gateway.facts import RefundStatus
 from gateway.resources import RefundResource
 
 
-@get("/", guards=[needs("orders:read")], summary="List refunds")
+@get(
+    "/",
+    guards=[needs("orders:read"), only_filters("order", "status")],
+    summary="List refunds",
+    operation_id="listRefunds",
+)
 async def list_refunds(
-    services: Services,
-    caller: Caller,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    order: str | None = None,
-    status: RefundStatus | None = None,
+    order: FromQuery[str | None] = None,
+    status: FromQuery[RefundStatus | None] = None,
 ) -> Page[RefundResource]:
     """Refunds, newest first, of one order or of all."""
     refunds, last = await services.queries.refunds(
@@ -26,8 +33,15 @@ async def list_refunds(
     return Page(refunds, encode(last))
 
 
-@get("/{refund_id:str}", guards=[needs("orders:read")], summary="Read a refund")
-async def read(refund_id: str, services: Services, caller: Caller) -> RefundResource:
+@get(
+    "/{refund_id:str}",
+    guards=[needs("orders:read")],
+    summary="Read a refund",
+    operation_id="readRefund",
+)
+async def read(
+    refund_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> RefundResource:
     """One refund."""
     refund = await services.queries.refund(caller.merchant_id, caller.livemode, refund_id)
     if refund is None:

@@ -8,13 +8,14 @@ from typing import Literal
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.ids import Ids
 from gateway.ports import Clock
 from storage import tables as t
 from storage.engine import Database
+from storage.types import UtcDateTime
 
 Kind = Literal["secret", "publishable", "restricted"]
 SCOPES = (
@@ -154,11 +155,12 @@ class Keys:
 
     async def revoke(self, key_id: str) -> None:
         """The key is refused from now on. Raises NotFound."""
+        now = literal(self._clock.now(), UtcDateTime)  # coalesce itself does not know the type
         async with self._database.write() as connection:
             result = await connection.execute(
                 update(t.api_keys)
                 .where(t.api_keys.c.id == key_id)
-                .values(revoked_at=func.coalesce(t.api_keys.c.revoked_at, self._clock.now()))
+                .values(revoked_at=func.coalesce(t.api_keys.c.revoked_at, now))
             )
         if result.rowcount == 0:
             raise NotFound(f"there is no key {key_id}")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from api import worker
 from api.app import WithRequestId, create_app
 from api.settings import Settings
 from api.wiring import Services, open_services
-from gateway.errors import SettingsError
+from gateway.errors import SettingsError, StoreUnavailable
 from storage.copying import unfinished
 from storage.migrate import pending
 
@@ -43,8 +44,8 @@ def until_signal() -> asyncio.Event:
 
 
 async def check_schema(database_url: str) -> None:
-    """Raises SettingsError when migrations are missing, or rows: a copy into it has not ended."""
-    missing = await pending(database_url)
+    """Raises SettingsError when migrations or rows are missing, or the database cannot be used."""
+    missing = await missing_migrations(database_url)
     if missing:
         raise SettingsError(
             f"the database lacks the migrations {', '.join(missing)}: run `gateway migrate`"
@@ -53,6 +54,27 @@ async def check_schema(database_url: str) -> None:
         raise SettingsError(
             "the copy into this database has not ended: run `gateway migrate-store` again"
         )
+
+
+async def missing_migrations(database_url: str) -> list[str]:
+    """The migrations that the database lacks. Raises SettingsError when it cannot be used."""
+    try:
+        return await pending(database_url)
+    except StoreUnavailable:
+        await asyncio.sleep(0.05)  # aiosqlite's thread speaks to this loop once more
+        raise SettingsError(
+            "the database of DATABASE_URL cannot be used: is it there, running and writable?"
+        ) from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that waits for connections. Raises SettingsError: in use, or no such address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"cannot listen on {host} port {port}: {reason}") from None
 
 
 async def serve(
@@ -69,13 +91,14 @@ async def serve(
     await check_schema(settings.database_url)
     stop = stop or until_signal()
     async with contextlib.AsyncExitStack() as stack:
+        listening = stack.enter_context(listen(host, port))
         services = await stack.enter_async_context(open_services(settings))
         if with_worker:
             await stack.enter_async_context(worker.running(services, stop))
         server = http_server(build(services), host, port)
-        task = asyncio.create_task(server.serve())
+        task = asyncio.create_task(server.serve(sockets=[listening]))
         stopping = asyncio.create_task(stop.wait())
-        while not (server.started or task.done()):
+        while not (server.started or task.done()):  # noqa: ASYNC110 -- uvicorn has no event for it
             await asyncio.sleep(0.01)
         if server.started:
             ready()

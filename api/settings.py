@@ -5,6 +5,7 @@ settings (gateway.registry.configure); what concerns them together is checked he
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,7 +102,11 @@ def check_public_url(settings: Settings, modes: Iterable[str]) -> None:
 
 
 def _public_url(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError for a port that is none
+    except ValueError:
+        parts = urlsplit("")
     plain = not (parts.query or parts.fragment or parts.username)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
         raise SettingsError("GATEWAY_PUBLIC_URL must be like https://pay.example.com")
@@ -110,8 +115,8 @@ def _public_url(url: str) -> str:
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     text = env.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-        raise SettingsError(f"{name} must be a number from {low} to {high}, not {text!r}")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise SettingsError(f"{name} must be a number from {low} to {high}, not {text[:20]!r}")
     return int(text)
 
 

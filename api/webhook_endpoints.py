@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Router, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from api.bodies import Body, StrictBody
@@ -78,7 +80,11 @@ def _check(url: str, services: Services, caller: Caller) -> None:
     summary="Add a webhook endpoint",
     operation_id="createWebhookEndpoint",
 )
-async def create(data: NewEndpoint, services: Services, caller: Caller) -> EndpointWithSecret:
+async def create(
+    data: JSONBody[NewEndpoint],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+) -> EndpointWithSecret:
     """Send the events it names to `url` from now on. Keep `secret`: it is shown this once."""
     _check(data.url, services, caller)
     events = _filter(data.events)
@@ -95,7 +101,10 @@ def _filter(events: list[Any]) -> list[str]:
 
 @get("/", summary="List webhook endpoints", operation_id="listWebhookEndpoints")
 async def list_endpoints(
-    services: Services, caller: Caller, limit: Limit = 50, cursor: Cursor = None
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[EndpointResource]:
     """Endpoints, newest first, without their secrets."""
     endpoints, last = await services.endpoints.page(
@@ -105,7 +114,9 @@ async def list_endpoints(
 
 
 @get("/{endpoint_id:str}", summary="Read a webhook endpoint", operation_id="readWebhookEndpoint")
-async def read(endpoint_id: str, services: Services, caller: Caller) -> EndpointResource:
+async def read(
+    endpoint_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> EndpointResource:
     """One endpoint, without its secret."""
     return await services.endpoints.get(caller.merchant_id, caller.livemode, endpoint_id)
 
@@ -118,7 +129,10 @@ async def read(endpoint_id: str, services: Services, caller: Caller) -> Endpoint
     operation_id="changeWebhookEndpoint",
 )
 async def change(
-    endpoint_id: str, data: EndpointChange, services: Services, caller: Caller
+    endpoint_id: FromPath[str],
+    data: JSONBody[EndpointChange],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
 ) -> EndpointResource:
     """Change what is given. After enabling it again, `recover` sends what it has missed."""
     values = {
@@ -136,7 +150,9 @@ async def change(
 @delete(
     "/{endpoint_id:str}", summary="Delete a webhook endpoint", operation_id="deleteWebhookEndpoint"
 )
-async def remove(endpoint_id: str, services: Services, caller: Caller) -> None:
+async def remove(
+    endpoint_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> None:
     """Nothing is sent to it any more. Its deliveries stay readable."""
     await services.endpoints.delete(caller.merchant_id, caller.livemode, endpoint_id)
 
@@ -147,7 +163,9 @@ async def remove(endpoint_id: str, services: Services, caller: Caller) -> None:
     summary="Give it a new secret",
     operation_id="rotateWebhookSecret",
 )
-async def rotate(endpoint_id: str, services: Services, caller: Caller) -> EndpointWithSecret:
+async def rotate(
+    endpoint_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> EndpointWithSecret:
     """A new secret, shown this once. For 24 hours the old one signs beside it."""
     endpoint, secret = await services.endpoints.rotate(
         caller.merchant_id, caller.livemode, endpoint_id
@@ -156,7 +174,9 @@ async def rotate(endpoint_id: str, services: Services, caller: Caller) -> Endpoi
 
 
 @post("/{endpoint_id:str}/test", summary="Send a test event", operation_id="testWebhookEndpoint")
-async def test(endpoint_id: str, services: Services, caller: Caller) -> DeliveryDetail:
+async def test(
+    endpoint_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> DeliveryDetail:
     """Send an `endpoint.test` event to this endpoint alone, and return its delivery."""
     delivery = await services.delivery_log.test(caller.merchant_id, caller.livemode, endpoint_id)
     services.outgoing.set()
@@ -172,7 +192,10 @@ async def test(endpoint_id: str, services: Services, caller: Caller) -> Delivery
     operation_id="recoverWebhookEndpoint",
 )
 async def recover(
-    endpoint_id: str, data: RecoverBody, services: Services, caller: Caller
+    endpoint_id: FromPath[str],
+    data: JSONBody[RecoverBody],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
 ) -> Recovery:
     """Send the events since then that it did not receive, oldest first."""
     recovered = await services.delivery_log.recover(

@@ -3,6 +3,11 @@
 from typing import Any
 
 from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.types import Method
 
 from api.logs import log
 from api.wiring import Services
@@ -12,18 +17,23 @@ from gateway.errors import GatewayError, NotFound, WebhookInvalid
 MAX_BODY = 256 * 1024
 
 
+def _operation_id(_: HTTPRouteHandler, __: Method | HttpMethod, path: list[Any]) -> str:
+    return "receiveWebhookOfAccount" if len(path) > 2 else "receiveWebhook"
+
+
 @post(
     ["/webhooks/{provider:str}", "/webhooks/{provider:str}/{account:str}"],
     status_code=200,
     request_max_body_size=MAX_BODY,
     tags=["Webhooks in"],
     summary="For providers only",
+    operation_id=_operation_id,
 )
 async def receive(
-    provider: str,
+    provider: FromPath[str],
     request: Request[Any, Any, Any],
-    services: Services,
-    account: str = inbox.DEFAULT_ACCOUNT,
+    services: NamedDependency[Services],
+    account: FromPath[str] = inbox.DEFAULT_ACCOUNT,
 ) -> dict[str, bool]:
     """Take a delivery. What is forged, stale or malformed is 400 and leaves only a counter."""
     if account != inbox.DEFAULT_ACCOUNT:

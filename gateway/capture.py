@@ -43,13 +43,37 @@ async def _reserve(
             code="order_not_authorized",
         )
     money = _captured_money(ctx, order, payment, amount)
+    await _refuse_second_amount(tx, locked, payment.id, money)
     requested = CaptureRequested(amount=money.amount, currency=money.currency, at=ctx.now())
     await record(ctx, tx, locked, payment.id, [requested], source="the merchant's request")
-    key = f"{payment.id}-capture-{money.amount}"
+    key = _key(payment.id, money.amount)
     call = CaptureCall(ref, money)
     return await reserve(
         ctx, tx, operation_for(ctx, order, payment.id, payment.provider, key, call)
     )
+
+
+async def _refuse_second_amount(
+    tx: Transaction, locked: LockedOrder, payment_id: str, money: Money
+) -> None:
+    """Raises Conflict `payment_in_doubt` while a capture of another amount may still go through."""
+    for recorded in locked.recorded:
+        fact = recorded.fact
+        if not isinstance(fact, CaptureRequested) or recorded.payment_id != payment_id:
+            continue
+        if fact.amount != money.amount:
+            merchant_id = locked.record.merchant_id
+            earlier = await tx.operation(merchant_id, _key(payment_id, fact.amount))
+            if earlier is not None and not earlier.settled:
+                raise Conflict(
+                    f"the outcome of capturing {fact.amount} {fact.currency} is not known yet; "
+                    "try again in a minute",
+                    code="payment_in_doubt",
+                )
+
+
+def _key(payment_id: str, amount: int) -> str:
+    return f"{payment_id}-capture-{amount}"
 
 
 def _captured_money(
@@ -67,4 +91,6 @@ def _captured_money(
         raise RefusedByRule(
             f"{payment.provider} captures the whole amount only", code="not_supported_by_provider"
         )
+    if provider is not None:
+        provider.plugin.scale.to_provider(money)
     return money

@@ -11,7 +11,7 @@ from gateway.context import Context
 from gateway.errors import Conflict, InvalidRequest, Unavailable
 from gateway.facts import PaymentStarted
 from gateway.idempotency import IdempotentRequest
-from gateway.money import MAX_AMOUNT, exponent
+from gateway.money import MAX_AMOUNT, Money, exponent
 from gateway.operations import Settlement, perform, reserve
 from gateway.order import CLOSED_PAYMENTS, OrderState
 from gateway.ports import LockedOrder, Transaction
@@ -63,8 +63,6 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
 
     Raises Unavailable when the provider could not be reached: the same key may try again.
     """
-    amount = total(new.currency, new.items)
-    provider = _provider(ctx, new.provider, new.livemode, new.currency, new.capture)
     now = ctx.now()
     async with ctx.store.transaction() as tx:
         order_id = await request.begin(ctx, tx)
@@ -73,6 +71,9 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
             key = _creation_key(state.payments[0].id)
             operation = await stored_operation(tx, new.merchant_id, key)
         else:
+            amount = total(new.currency, new.items)
+            provider = _provider(ctx, new.provider, new.livemode, new.currency, new.capture)
+            _refuse_inexact(provider, new.currency, new.items)
             order = OrderRecord(
                 id=ctx.ids.new("ord"),
                 merchant_id=new.merchant_id,
@@ -105,12 +106,14 @@ async def change_provider(
     async with ctx.store.transaction() as tx:
         locked, _ = await lock(tx, merchant_id, order_id)
         order = locked.record
-        provider = _provider(ctx, provider_name, order.livemode, order.currency, order.capture)
         payment_id = await request.begin(ctx, tx)
+        if payment_id is None:  # a repetition does not depend on what is switched on now
+            provider = _provider(ctx, provider_name, order.livemode, order.currency, order.capture)
+            _refuse_inexact(provider, order.currency, order.items)
     if payment_id is None:
         try:
             await close_attempts(ctx, merchant_id, order_id)
-            operation = await _reserve_attempt(ctx, order, provider, request)
+            operation = await _reserve_attempt(ctx, order, provider_name, request)
         except Conflict as error:
             if error.code == "payment_in_doubt":
                 await let_retry(ctx, request)
@@ -135,6 +138,12 @@ def _provider(
     return provider
 
 
+def _refuse_inexact(provider: Provider, currency: str, items: Sequence[OrderItem]) -> None:
+    """Raises InvalidAmount for a price that this provider cannot express."""
+    for item in items:
+        provider.plugin.scale.to_provider(Money(item.unit_amount, currency))
+
+
 async def _add_order(
     ctx: Context, tx: Transaction, order: OrderRecord, provider: Provider
 ) -> Operation:
@@ -149,12 +158,13 @@ async def _add_order(
 
 
 async def _reserve_attempt(
-    ctx: Context, order: OrderRecord, provider: Provider, request: IdempotentRequest
+    ctx: Context, order: OrderRecord, provider: str, request: IdempotentRequest
 ) -> Operation:
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, order.merchant_id, order.id)
         _refuse_closed(state, order, ctx.now())
-        operation = await _start_payment(ctx, tx, locked, provider.name)
+        await _refuse_concurrent(tx, state, order)
+        operation = await _start_payment(ctx, tx, locked, provider)
         await request.reserved(tx, operation.payment_id)
     return operation
 
@@ -163,7 +173,17 @@ def _refuse_closed(state: OrderState, order: OrderRecord, now: datetime) -> None
     refuse_paid(state)
     if state.status in ("canceled", "expired") or now >= order.expires_at:
         raise Conflict("the order is closed; create a new one", code="order_closed")
-    if any(p.status not in CLOSED_PAYMENTS and not p.creation_in_doubt for p in state.payments):
+
+
+async def _refuse_concurrent(tx: Transaction, state: OrderState, order: OrderRecord) -> None:
+    """Raises Conflict `payment_in_doubt` while another attempt may give the buyer a page."""
+    for payment in state.payments:
+        if payment.status in CLOSED_PAYMENTS or payment.creation_in_doubt:
+            continue
+        if payment.status == "creating":
+            creation = await stored_operation(tx, order.merchant_id, _creation_key(payment.id))
+            if creation.attempts:  # answered in vain: a page that opens later is closed again
+                continue
         raise Conflict(
             "another attempt was opened at the same time; look at the order",
             code="payment_in_doubt",
@@ -214,7 +234,7 @@ async def _open(
         if settlement.outcome == "unavailable":
             await tx.release_key(request.claim)  # nothing was done: the same key may try again
         elif settlement.outcome == "rejected" and settlement.error is not None:
-            answers.append(await request.fail(tx, settlement.error))
+            answers.append(await request.fail(tx, settlement.error, settlement.order.id))
         else:
             order, state = settlement.order, settlement.state
             answers.append(await request.succeed(tx, order, state, resource_id))

@@ -7,7 +7,7 @@ from gateway.errors import Conflict
 from gateway.facts import OrderCanceled, OrderExpired
 from gateway.idempotency import IdempotentRequest
 from gateway.operations import Settlement, perform, reserve
-from gateway.order import CLOSED_PAYMENTS, OrderState
+from gateway.order import CLOSED_PAYMENTS, OrderState, PaymentState
 from gateway.recording import record
 from gateway.records import Answer, CancelCall
 
@@ -37,6 +37,12 @@ async def close_attempt(
         )
         operation = await reserve(ctx, tx, operation)
     return await perform(ctx, operation)
+
+
+def can_close(ctx: Context, payment: PaymentState) -> bool:
+    """Whether the payment's provider is there and able to close it; else only its time can."""
+    provider = ctx.providers.get(payment.provider)
+    return provider is not None and provider.plugin.capabilities.cancel
 
 
 async def close_attempts(ctx: Context, merchant_id: str, order_id: str) -> OrderState:
@@ -98,7 +104,7 @@ async def expire_order(ctx: Context, merchant_id: str, order_id: str) -> bool:
     async with ctx.store.transaction() as tx:
         _, state = await lock(tx, merchant_id, order_id)
     for payment in state.payments:
-        if payment.status == "open":
+        if payment.status == "open" and can_close(ctx, payment):
             await close_attempt(ctx, merchant_id, order_id, payment.id)
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, merchant_id, order_id)

@@ -32,7 +32,10 @@ class _Fact(
     @property
     def key(self) -> str:
         """The natural key, unique within a payment: `captured:cap_1:5400:USD`."""
-        key = ":".join([self.kind, *(str(getattr(self, name)) for name in self.key_fields)])
+        values = [str(getattr(self, name)) for name in self.key_fields]
+        # A colon inside any part but the last would let two different facts share a key.
+        values[:-1] = [value.replace("%", "%25").replace(":", "%3A") for value in values[:-1]]
+        key = ":".join([self.kind, *values])
         if len(key) <= _LONGEST_KEY:
             return key
         return f"{self.kind}:sha256:{hashlib.sha256(key.encode()).hexdigest()}"
@@ -297,6 +300,8 @@ AttentionKind = Literal[
     "currency_mismatch",
     "paid_twice",
     "refund_failed_late",
+    "refund_mismatch",
+    "refunded_twice",
     "refund_exceeds_captured",
     "dispute",
     "reversed",

@@ -25,18 +25,22 @@ class IdempotentRequest:
     """One request under a merchant's key.
 
     `render` makes the answer from the order and the id of what the request reserved; `render_error`
-    makes it from an error that was executed (a provider's refusal).
+    makes it from an error that was executed (a provider's refusal) and the order it left behind.
+    `reserved_before`: an interrupted run got as far as to reserve the work, so that nothing of it
+    (prices, say) is to be found out anew.
     """
 
     def __init__(
         self,
         claim: KeyClaim,
         render: Callable[[OrderRecord, OrderState, str], Answer],
-        render_error: Callable[[GatewayError], Answer],
+        render_error: Callable[[GatewayError, str | None], Answer],
+        reserved_before: bool = False,
     ) -> None:
         self.claim = claim
         self.render = render
         self.render_error = render_error
+        self.reserved_before = reserved_before
 
     async def begin(self, ctx: Context, tx: Transaction) -> str | None:
         """Claim the key. Returns what an interrupted run had reserved, or None to start.
@@ -75,8 +79,13 @@ class IdempotentRequest:
         await tx.answer_key(self.claim, answer)
         return answer
 
-    async def fail(self, tx: Transaction, error: GatewayError) -> Answer:
-        """Keep and return the answer to a request that was executed and refused."""
-        answer = self.render_error(error)
+    async def fail(
+        self, tx: Transaction, error: GatewayError, order_id: str | None = None
+    ) -> Answer:
+        """Keep and return the answer to a request that was executed and refused.
+
+        `order_id` names the order that it left behind.
+        """
+        answer = self.render_error(error, order_id)
         await tx.answer_key(self.claim, answer)
         return answer

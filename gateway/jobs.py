@@ -12,7 +12,7 @@ from datetime import timedelta
 from gateway import inbox
 from gateway.attempts import lock
 from gateway.backoff import backoff
-from gateway.closing import close_attempt, expire_order
+from gateway.closing import can_close, close_attempt, expire_order
 from gateway.confirm import confirm_payment
 from gateway.context import Context
 from gateway.duplicates import refund_duplicate
@@ -172,7 +172,7 @@ async def _check_payment(ctx: Context, job: Job) -> None:
         return
     async with ctx.store.transaction() as tx:
         _, state = await lock(tx, job.merchant_id, order_id)
-    if _abandoned(state, job.subject):
+    if _abandoned(state, job.subject) and can_close(ctx, state.payment(job.subject)):
         await close_attempt(ctx, job.merchant_id, order_id, job.subject)
     else:
         await confirm_payment(ctx, job.merchant_id, order_id, job.subject)

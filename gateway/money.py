@@ -22,7 +22,7 @@ CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD 
 HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU
 MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR
 SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED
-VES WST XCD YER ZAR ZMW ZWG
+VES WST XCD XCG YER ZAR ZMW ZWG
 """
 EXPONENTS: Mapping[str, int] = {
     **dict.fromkeys(_ZERO.split(), 0),
@@ -34,11 +34,13 @@ EXPONENTS: Mapping[str, int] = {
 #: decimals, far under 2**63, so that sums over many orders fit a BIGINT.
 MAX_AMOUNT = 10**13
 
-Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
+Currency = Annotated[  # the length, since $ also matches before a line's end
+    str, msgspec.Meta(pattern=r"^[A-Z]{3}$", max_length=3, description="ISO 4217 code")
+]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT, description="Minor units")]
 PositiveAmount = Annotated[int, msgspec.Meta(ge=1, le=MAX_AMOUNT, description="Minor units")]
 
-_DECIMAL = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,10}))?")
+_DECIMAL = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,10}))?")  # not \d: it takes any script's
 
 
 class Money(msgspec.Struct, frozen=True):

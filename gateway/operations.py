@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from gateway.context import Context
-from gateway.errors import GatewayError, OutcomeUnknown, ProviderError, Rejected, Unavailable
+from gateway.errors import InvalidRequest, OutcomeUnknown, ProviderError, Rejected, Unavailable
 from gateway.facts import (
     CallSettled,
     CallUnknown,
@@ -28,6 +28,7 @@ from gateway.facts import (
 )
 from gateway.order import OrderState
 from gateway.ports import LockedOrder, Transaction
+from gateway.projection import project
 from gateway.recording import entry, record
 from gateway.records import CreateCall, Operation, OrderRecord, RefundCall, TimelineEntry
 
@@ -37,6 +38,8 @@ Outcome = Literal["succeeded", "rejected", "unavailable", "unknown"]
 QUICK_TRIES = 3
 #: No further try in the request once this much time has gone into it.
 QUICK_SECONDS = 4.0
+#: The first try after a request that got no clear answer; later ones at growing distances.
+FIRST_RESUMPTION = timedelta(seconds=3)
 #: After this many unclear answers an operation in doubt stands in the attention list too.
 DOUBTS_BEFORE_ATTENTION = 6
 
@@ -71,21 +74,48 @@ async def reserve(ctx: Context, tx: Transaction, operation: Operation) -> Operat
 async def perform(
     ctx: Context, operation: Operation, finish: Finish | None = None, *, tries: int = QUICK_TRIES
 ) -> Settlement:
-    """Call the provider and settle. Raises nothing that a provider did; see Settlement."""
+    """Call the provider and settle. Raises nothing that a provider did; see Settlement.
+
+    Nothing is sent for an operation that is settled, or whose key the provider may have forgotten:
+    under a forgotten key the call would be made a second time.
+    """
+    if operation.settled or window_passed(ctx, operation):
+        return await _as_it_stands(ctx, operation, finish)
     started = time.perf_counter()
     facts: Sequence[ProviderFact] = ()
     error: ProviderError | None = None
+    doubted = operation.attempts > 0
     for attempt in range(1, tries + 1):
+        doubted = doubted or isinstance(error, OutcomeUnknown)
         facts, error = await _call(ctx, operation)
         spent = time.perf_counter() - started
         pause = _quick_pause(error, attempt)
         if pause is None or attempt == tries or spent + pause > QUICK_SECONDS:
             break
         await asyncio.sleep(pause)
-    if isinstance(error, Rejected) and operation.attempts:
+    if isinstance(error, Rejected) and doubted:
         facts, error = await _doubt_rejection(ctx, operation, error)
     milliseconds = round((time.perf_counter() - started) * 1000)
     return await _settle(ctx, operation, facts, error, milliseconds, finish)
+
+
+async def _as_it_stands(ctx: Context, operation: Operation, finish: Finish | None) -> Settlement:
+    """What is known of an operation, without a call; its job looks it up if it is in doubt."""
+    async with ctx.store.transaction() as tx:
+        locked = await _lock(tx, operation)
+        state = project(locked.record.terms, locked.recorded)
+        outcome: Outcome = "succeeded" if operation.settled else "unknown"
+        settlement = Settlement(outcome, locked.record, state)
+        if finish is not None:
+            await finish(tx, settlement)
+    return settlement
+
+
+async def _lock(tx: Transaction, operation: Operation) -> LockedOrder:
+    locked = await tx.lock_order(operation.merchant_id, operation.order_id)
+    if locked is None:
+        raise LookupError(f"operation {operation.key} without its order")
+    return locked
 
 
 async def _call(
@@ -98,7 +128,7 @@ async def _call(
         return await provider.call(operation.call, operation.key), None
     except ProviderError as error:
         return (), error
-    except GatewayError as error:  # refused before anything was sent
+    except InvalidRequest as error:  # refused before anything was sent
         return (), Rejected(error.detail, provider_code=error.code)
 
 
@@ -118,6 +148,8 @@ async def _doubt_rejection(
     found = await _look_up_refund(ctx, operation)
     if isinstance(found, ProviderError):
         return (), found
+    if found is None:
+        return (), OutcomeUnknown(f"refused after an unanswered try ({error.detail}); look at it")
     return (found, None) if found else ((), error)
 
 
@@ -178,9 +210,7 @@ async def _settle(
 ) -> Settlement:
     outcome = _outcome(error)
     async with ctx.store.transaction() as tx:
-        locked = await tx.lock_order(operation.merchant_id, operation.order_id)
-        if locked is None:
-            raise LookupError(f"operation {operation.key} without its order")
+        locked = await _lock(tx, operation)
         state = await record(
             ctx,
             tx,
@@ -194,6 +224,9 @@ async def _settle(
         await tx.save_attempt(operation, settled=settlement.settled, outcome=outcome)
         if settlement.settled:
             await tx.drop_job(operation.merchant_id, "resume_operation", operation.key)
+        else:  # this process is done with it, so nobody need wait for its lease to run out
+            soon = ctx.now() + FIRST_RESUMPTION
+            await tx.enqueue(operation.merchant_id, "resume_operation", operation.key, soon)
         if outcome == "rejected" and operation.verb in ("capture", "cancel"):
             # A refusal often means that the payment is not what we thought it was: look.
             await tx.enqueue(

@@ -16,14 +16,12 @@ from gateway.facts import (
     CallUnknown,
     Canceled,
     Captured,
-    CaptureRequested,
     CheckoutOpened,
     CreateRejected,
     Declined,
     Expired,
     Fact,
     Failed,
-    Fee,
     OrderCanceled,
     OrderExpired,
     PaidWith,
@@ -46,7 +44,13 @@ from gateway.order import (
     RefundState,
 )
 from gateway.projection_attention import choose_kept, flags, paid_twice, standing
-from gateway.projection_refunds import disputed_amount, project_disputes, project_refunds
+from gateway.projection_captures import captured_money, held_amiss, total_fee
+from gateway.projection_refunds import (
+    disputed_amount,
+    project_disputes,
+    project_refunds,
+    refunded_amount,
+)
 
 _F = TypeVar("_F", bound=Fact)
 
@@ -80,20 +84,22 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
     disputes: list[DisputeState] = []
     attention: list[Attention] = flags(own, None)
     for payment_id, facts in groups.items():
-        captured, complaints = _captures(terms, payment_id, facts)
+        captured, complaints = captured_money(terms, payment_id, facts)
         its_refunds, refund_complaints = project_refunds(terms, payment_id, facts, captured)
         its_disputes, dispute_complaints = project_disputes(terms, payment_id, facts)
         payments.append(_payment(terms, payment_id, facts, its_refunds, its_disputes))
         refunds += its_refunds
         disputes += its_disputes
         attention += complaints + refund_complaints + dispute_complaints
+        attention += held_amiss(terms, payment_id, facts)
         attention += flags(facts, payment_id)
 
     payments, kept = choose_kept(payments, groups)
     attention += paid_twice(payments, refunds, disputes)
-    fee = _fee(terms, groups, refunds)
+    fee = total_fee(terms, groups, refunds)
     captured_total = sum(payment.amount_captured for payment in payments)
     refunded_total = sum(payment.amount_refunded for payment in payments)
+    disputed_total = disputed_amount(terms, disputes)
     return OrderState(
         status=_order_status(own, payments, kept),
         payments=tuple(payments),
@@ -103,9 +109,9 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
         amount_captured=captured_total,
         amount_refunded=refunded_total,
         amount_refundable=sum(payment.amount_refundable for payment in payments),
-        amount_disputed=sum(disputed_amount(terms, [dispute]) for dispute in disputes),
+        amount_disputed=disputed_total,
         fee=fee,
-        net=None if fee is None else captured_total - refunded_total - fee,
+        net=None if fee is None else captured_total - refunded_total - disputed_total - fee,
         paid_at=kept.captured_at if kept else None,
     )
 
@@ -117,8 +123,7 @@ def _order_status(
     if kept is not None:
         if kept.amount_refunded == 0:
             return "paid"
-        whole = kept.amount_refunded >= kept.amount_captured
-        return "refunded" if whole else "partially_refunded"
+        return "partially_refunded" if _holds_money(kept) else "refunded"
     states = {payment.status for payment in payments}
     if "processing" in states:
         return "processing"
@@ -134,6 +139,10 @@ def _order_status(
     return "open"
 
 
+def _holds_money(payment: PaymentState) -> bool:
+    return payment.amount_refunded < payment.amount_captured
+
+
 def _payment(
     terms: OrderTerms,
     payment_id: str,
@@ -144,11 +153,15 @@ def _payment(
     started = facts.first(PaymentStarted)
     opened = facts.first(CheckoutOpened)
     authorized = facts.first(Authorized)
-    captures = facts.of(Captured)
-    captured, complaints = _captures(terms, payment_id, facts)
+    # Refunds go to a capture in the order's own currency, the largest where there are several.
+    captures = sorted(
+        facts.of(Captured), key=lambda c: (c.currency != terms.currency, -c.amount, c.capture_id)
+    )
+    capture_id = captures[0].capture_id if captures else None
+    captured, complaints = captured_money(terms, payment_id, facts)
     paid_in_full = bool(captures) and not complaints
     status = "captured" if paid_in_full else _unpaid_status(facts)
-    held = sum(refund.amount for refund in refunds if refund.status in ("pending", "succeeded"))
+    held = refunded_amount(terms, refunds, "pending", "succeeded")
     provider_ids = _provider_ids(facts)
     shown = [ids.payment_id for ids in facts.of(ProviderIds) if ids.payment_id]
     return PaymentState(
@@ -158,16 +171,16 @@ def _payment(
         amount=started.amount if started else terms.amount,
         created_at=started.at if started else None,
         provider_order_id=opened.provider_order_id if opened else None,
-        provider_payment_id=(shown[0] if shown else captures[0].capture_id if captures else None),
+        provider_payment_id=capture_id or (shown[0] if shown else None),
         authorization_id=authorized.authorization_id if authorized else None,
-        capture_id=captures[0].capture_id if captures else None,
+        capture_id=capture_id,
         provider_ids=provider_ids,
         checkout_url=opened.url if opened and status == "open" else None,
         method=_method(facts),
         failure=None if paid_in_full else _failure(facts),
         declines=len(facts.of(Declined)),
         amount_captured=captured,
-        amount_refunded=sum(r.amount for r in refunds if r.status == "succeeded"),
+        amount_refunded=refunded_amount(terms, refunds, "succeeded"),
         amount_refundable=max(0, captured - held - disputed_amount(terms, disputes)),
         paid_in_full=paid_in_full,
         creation_in_doubt=status == "creating" and bool(unsettled_calls(facts)),
@@ -207,45 +220,6 @@ def unsettled_calls(facts: Facts) -> list[CallUnknown]:
     return [fact for fact in facts.of(CallUnknown) if fact.operation not in settled]
 
 
-def _captures(terms: OrderTerms, payment_id: str, facts: Facts) -> tuple[int, list[Attention]]:
-    """The money captured in the order's currency, and what is wrong with it.
-
-    Two facts that disagree on one capture count as its smaller amount, and are a mismatch.
-    """
-    captures = facts.of(Captured)
-    amounts: dict[str, list[int]] = {}
-    complaints: list[Attention] = []
-    for capture in captures:
-        if capture.currency == terms.currency:
-            amounts.setdefault(capture.capture_id, []).append(capture.amount)
-        else:
-            complaints.append(
-                Attention(
-                    "currency_mismatch",
-                    f"the provider captured {capture.amount} {capture.currency} where the order "
-                    f"asks for {terms.amount} {terms.currency}; refund it at the provider",
-                    payment_id,
-                    capture.capture_id,
-                )
-            )
-    total = sum(min(of_one) for of_one in amounts.values())
-    expected = {terms.amount}
-    if terms.capture == "manual":
-        expected |= {f.amount for f in facts.of(CaptureRequested) if f.currency == terms.currency}
-    disagree = any(len(of_one) > 1 for of_one in amounts.values())
-    if amounts and (total not in expected or disagree):
-        complaints.append(
-            Attention(
-                "amount_mismatch",
-                f"the provider captured {total} {terms.currency} where {terms.amount} was due; "
-                "refund it, or settle the difference with the buyer",
-                payment_id,
-                sorted(amounts)[0],
-            )
-        )
-    return total, complaints
-
-
 def _provider_ids(facts: Facts) -> tuple[str, ...]:
     """Every id under which the provider may speak of this payment, sorted."""
     ids: set[str] = set()
@@ -276,22 +250,3 @@ def _failure(facts: Facts) -> Failure | None:
     ]
     latest = sorted(final or facts.of(Declined), key=lambda fact: (fact.at, fact.key))
     return Failure(latest[-1].code, latest[-1].message) if latest else None
-
-
-def _fee(terms: OrderTerms, groups: dict[str, Facts], refunds: list[RefundState]) -> int | None:
-    """What providers kept, once it is known for every capture; None across currencies.
-
-    Where the provider names its bookings, a refund that fails is booked a second time and both
-    count. Where it does not, what it gave back with a refund that failed it has taken again.
-    """
-    failed = {r.provider_refund_id for r in refunds if r.status in ("failed", "canceled")}
-    total, captures = 0, 0
-    for facts in groups.values():
-        fees = {(fee.object_id, fee.balance_id): fee for fee in facts.of(Fee)}
-        captured = {capture.capture_id for capture in facts.of(Captured)}
-        captures += len(captured)
-        known = {object_id for object_id, _ in fees}
-        if captured - known or any(f.currency != terms.currency for f in fees.values()):
-            return None
-        total += sum(f.fee for f in fees.values() if f.balance_id or f.object_id not in failed)
-    return total if captures else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from gateway.facts import (
@@ -41,22 +42,24 @@ def project_refunds(
     A provider's refund belongs to ours where any fact names both ids; otherwise it is imported
     under an id derived from the provider's.
     """
-    updates = facts.of(RefundUpdated)
-    linked = {u.provider_refund_id: u.refund_id for u in updates if u.refund_id}
     reserved = {r.refund_id: r for r in facts.of(RefundReserved)}
-    by_refund: dict[str, list[RefundUpdated]] = {refund_id: [] for refund_id in reserved}
-    for update in updates:
-        ours = linked.get(update.provider_refund_id)
-        refund_id = ours or derived_id("ref", payment_id, update.provider_refund_id)
-        by_refund.setdefault(refund_id, []).append(update)
-
     rejected = {r.refund_id: r for r in facts.of(RefundRejected)}
-    refunds, complaints = [], []
+    by_refund, complaints = _assign(payment_id, facts, reserved.keys())
+    refunds = []
     for refund_id, its_updates in by_refund.items():
-        refund = _refund(
-            payment_id, refund_id, its_updates, reserved.get(refund_id), rejected.get(refund_id)
-        )
+        asked = reserved.get(refund_id)
+        refund = _refund(payment_id, refund_id, its_updates, asked, rejected.get(refund_id))
         refunds.append(refund)
+        if asked and (asked.amount, asked.currency) != (refund.amount, refund.currency):
+            complaints.append(
+                Attention(
+                    "refund_mismatch",
+                    f"the provider refunded {refund.amount} {refund.currency} where "
+                    f"{asked.amount} {asked.currency} was asked for; check it at the provider",
+                    payment_id,
+                    refund_id,
+                )
+            )
         statuses = {update.status for update in its_updates}
         if "succeeded" in statuses and refund.status in ("failed", "canceled"):
             complaints.append(
@@ -68,7 +71,7 @@ def project_refunds(
                     refund_id,
                 )
             )
-    total = sum(r.amount for r in refunds if r.status in ("pending", "succeeded"))
+    total = refunded_amount(terms, refunds, "pending", "succeeded")
     if total > captured and captured:
         complaints.append(
             Attention(
@@ -81,6 +84,40 @@ def project_refunds(
     return refunds, complaints
 
 
+def _assign(
+    payment_id: str, facts: Facts, reserved: Collection[str]
+) -> tuple[dict[str, list[RefundUpdated]], list[Attention]]:
+    """The provider's refunds by our id of each, and those that it made twice for one request."""
+    # Money that the provider takes back by itself can come under one id as a refund as well.
+    reversals = {fact.reversal_id for fact in facts.of(Reversed)}
+    theirs: dict[str, list[RefundUpdated]] = {}
+    for update in facts.of(RefundUpdated):
+        theirs.setdefault(update.provider_refund_id, []).append(update)
+    by_refund: dict[str, list[RefundUpdated]] = {refund_id: [] for refund_id in reserved}
+    complaints = []
+    for provider_refund_id, updates in sorted(
+        theirs.items(), key=lambda item: (min(u.at for u in item[1]), item[0])
+    ):
+        derived = derived_id("ref", payment_id, provider_refund_id)
+        named = {u.refund_id for u in updates if u.refund_id is not None} & set(reserved)
+        ours = min(named, default=derived)
+        if ours == derived and provider_refund_id in reversals:
+            continue
+        if by_refund.get(ours):
+            complaints.append(
+                Attention(
+                    "refunded_twice",
+                    f"the provider made a second refund, {provider_refund_id}, for {ours}; "
+                    "settle it with the buyer",
+                    payment_id,
+                    derived,
+                )
+            )
+            ours = derived
+        by_refund.setdefault(ours, []).extend(updates)
+    return by_refund, complaints
+
+
 def _refund(
     payment_id: str,
     refund_id: str,
@@ -88,9 +125,9 @@ def _refund(
     reserved: RefundReserved | None,
     rejected: RefundRejected | None,
 ) -> RefundState:
-    """The provider's word about its own refund beats a rejection that we were given earlier."""
+    """The provider's word about its refund beats what we asked for, and an earlier rejection."""
     statuses = {update.status for update in updates}
-    status: RefundStatus = "failed" if rejected and not updates else "pending"
+    status: RefundStatus = "failed" if rejected else "pending"
     status = next((known for known in _REFUND_PRECEDENCE if known in statuses), status)
     first = min(updates, key=lambda u: (u.at, u.key), default=None)
     failed = next((u for u in updates if u.status == "failed"), None)
@@ -99,14 +136,15 @@ def _refund(
         failure = Failure("refund_failed", failed.reason)
     elif status == "failed" and rejected:
         failure = Failure(rejected.code, rejected.message)
-    source = reserved or first
+    source, money = reserved or first, first or reserved
     assert source is not None  # a refund is only known by one of them
+    assert money is not None
     return RefundState(
         id=refund_id,
         payment_id=payment_id,
         provider_refund_id=first.provider_refund_id if first else None,
-        amount=source.amount,
-        currency=source.currency,
+        amount=money.amount,
+        currency=money.currency,
         status=status,
         reason=source.reason,
         created_at=source.at,
@@ -124,21 +162,7 @@ def project_disputes(
     for update in facts.of(DisputeUpdated):
         by_dispute.setdefault(update.dispute_id, []).append(update)
     disputes = [_dispute(payment_id, updates) for updates in by_dispute.values()]
-    disputes += [
-        DisputeState(
-            id=derived_id("dsp", payment_id, fact.reversal_id),
-            payment_id=payment_id,
-            provider_dispute_id=fact.reversal_id,
-            kind="reversal",
-            status="lost",
-            amount=fact.amount,
-            currency=fact.currency,
-            reason="reversed by the provider",
-            due_by=None,
-            opened_at=fact.at,
-        )
-        for fact in facts.of(Reversed)
-    ]
+    disputes += _reversals(payment_id, facts, disputes)
     complaints = [
         Attention(
             "dispute",
@@ -163,6 +187,31 @@ def project_disputes(
     return disputes, complaints
 
 
+def _reversals(payment_id: str, facts: Facts, disputes: list[DisputeState]) -> list[DisputeState]:
+    """Money that the provider took back by itself, but for what a lost dispute has told already."""
+    lost = [(dispute.amount, dispute.currency) for dispute in disputes if dispute.status == "lost"]
+    reversals = []
+    for fact in facts.of(Reversed):
+        if (fact.amount, fact.currency) in lost:
+            lost.remove((fact.amount, fact.currency))
+            continue
+        reversals.append(
+            DisputeState(
+                id=derived_id("dsp", payment_id, fact.reversal_id),
+                payment_id=payment_id,
+                provider_dispute_id=fact.reversal_id,
+                kind="reversal",
+                status="lost",
+                amount=fact.amount,
+                currency=fact.currency,
+                reason="reversed by the provider",
+                due_by=None,
+                opened_at=fact.at,
+            )
+        )
+    return reversals
+
+
 def _dispute(payment_id: str, updates: list[DisputeUpdated]) -> DisputeState:
     statuses = {update.status for update in updates}
     status = next(known for known in _DISPUTE_PRECEDENCE if known in statuses)
@@ -179,6 +228,17 @@ def _dispute(payment_id: str, updates: list[DisputeUpdated]) -> DisputeState:
         reason=first.reason,
         due_by=due,
         opened_at=first.at,
+    )
+
+
+def refunded_amount(
+    terms: OrderTerms, refunds: Iterable[RefundState], *statuses: RefundStatus
+) -> int:
+    """The sum of the refunds in one of `statuses`, in the order's currency."""
+    return sum(
+        refund.amount
+        for refund in refunds
+        if refund.status in statuses and refund.currency == terms.currency
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 
 from gateway.facts import ProviderFact
-from gateway.money import Money
+from gateway.money import Money, ProviderScale
 
 CaptureMode = Literal["automatic", "manual"]
 Mode = Literal["test", "live"]
@@ -238,6 +238,14 @@ class ProviderPlugin(Protocol):
     @property
     def currencies(self) -> frozenset[str] | None:
         """The currencies it takes; None for all."""
+        ...
+
+    @property
+    def scale(self) -> ProviderScale:
+        """How it counts money where that differs from ISO 4217.
+
+        The core refuses an amount that is not exact in it before anything is reserved or sent.
+        """
         ...
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.context import Context
-from gateway.facts import Fact, PaidTwice, Recorded
+from gateway.facts import Fact, PaidTwice, Recorded, RefundStatus
 from gateway.order import OrderState, PaymentState
 from gateway.ports import LockedOrder, Transaction
 from gateway.projection import project
@@ -94,7 +94,9 @@ def superfluous(
 def event_types(before: OrderState, after: OrderState) -> list[str]:
     """What a merchant is told when an order goes from one state to another. Pure."""
     types = []
-    if after.status != before.status and after.status in _TOLD:
+    # A refund that fails late makes an order paid once more: nobody must ship twice for that.
+    again = after.status == "paid" and before.status in _HAVE_PAID
+    if after.status != before.status and after.status in _TOLD and not again:
         types.append(_TOLD[after.status])
     was = {payment.id: payment.status for payment in before.payments}
     types += [
@@ -106,13 +108,14 @@ def event_types(before: OrderState, after: OrderState) -> list[str]:
     for refund in after.refunds:
         if refund.id not in refunds:
             types.append("refund.created")
-        if refund.status != refunds.get(refund.id) and refund.status in ("succeeded", "failed"):
-            types.append(f"refund.{refund.status}")
+        told = _TOLD_OF_REFUNDS.get(refund.status)
+        if told and told != _TOLD_OF_REFUNDS.get(refunds.get(refund.id, "pending")):
+            types.append(told)
     disputes = {dispute.id: dispute.status for dispute in before.disputes}
     for dispute in after.disputes:
         if dispute.id not in disputes:
             types.append("dispute.opened")
-        elif dispute.status != disputes[dispute.id] and dispute.status in _CLOSED_DISPUTES:
+        if dispute.status in _CLOSED_DISPUTES and disputes.get(dispute.id) not in _CLOSED_DISPUTES:
             types.append("dispute.closed")
     seen = {(item.kind, item.payment_id, item.subject) for item in before.attention}
     if {(item.kind, item.payment_id, item.subject) for item in after.attention} - seen:
@@ -126,6 +129,12 @@ _TOLD = {
     "paid": "order.paid",
     "canceled": "order.canceled",
     "expired": "order.expired",
+}
+_HAVE_PAID = frozenset({"paid", "partially_refunded", "refunded"})
+_TOLD_OF_REFUNDS: dict[RefundStatus, str] = {
+    "succeeded": "refund.succeeded",
+    "failed": "refund.failed",
+    "canceled": "refund.failed",  # no money went back, in either case
 }
 _CLOSED_DISPUTES = frozenset({"won", "lost", "prevented"})
 

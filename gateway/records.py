@@ -161,7 +161,10 @@ class ReceivedEvent(msgspec.Struct, frozen=True):
 
 
 class KeyClaim(msgspec.Struct, frozen=True):
-    """A merchant's Idempotency-Key on one request. `fingerprint` covers caller, path and payload."""
+    """A merchant's Idempotency-Key on one request.
+
+    `fingerprint` covers caller, path and payload.
+    """
 
     merchant_id: str
     livemode: bool

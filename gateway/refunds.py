@@ -53,7 +53,8 @@ async def _reserve(
     order = locked.record
     payment, money = _refundable(ctx, state, order.currency, amount)
     ref = payment_ref(order, payment)
-    assert ref is not None and payment.capture_id is not None  # it was captured, so both are known
+    assert ref is not None  # it was captured, so both are known
+    assert payment.capture_id is not None
     reserved = RefundReserved(
         refund_id=refund_id,
         amount=money.amount,
@@ -93,4 +94,7 @@ def _refundable(
         raise RefusedByRule(
             f"{payment.provider} refunds the whole amount only", code="not_supported_by_provider"
         )
-    return payment, Money(wanted, currency)
+    money = Money(wanted, currency)
+    if provider is not None:
+        provider.plugin.scale.to_provider(money)
+    return payment, money

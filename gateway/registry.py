@@ -21,7 +21,6 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.errors import (
-    GatewayError,
     InvalidRequest,
     OutcomeUnknown,
     ProviderError,
@@ -32,6 +31,7 @@ from gateway.facts import CheckoutOpened, ProviderFact
 from gateway.provider import (
     Cancels,
     Captures,
+    CheckoutRequest,
     FindsRefunds,
     ListedEvent,
     ListsEvents,
@@ -48,6 +48,7 @@ _log = logging.getLogger("gateway.providers")
 
 #: Told of every provider call: (provider, verb, outcome, seconds).
 Observer = Callable[[str, str, str, float], None]
+Act = Callable[[], Awaitable[Sequence[ProviderFact]]]
 
 
 def discover() -> dict[str, ProviderPlugin]:
@@ -91,10 +92,10 @@ class Provider:
         """Carry out a stored call under its key.
 
         Raises Rejected, Unavailable or OutcomeUnknown; whatever else an adapter lets through counts
-        as unknown, since it says nothing about what the provider did.
+        as unknown, since it says nothing about what the provider did. InvalidRequest, before
+        anything is sent, for a power that the provider has not.
         """
-        verb = str(call.__struct_config__.tag)
-        return await self._guarded(verb, lambda: self._dispatch(call, key))
+        return await self._guarded(str(call.__struct_config__.tag), self._bound(call, key))
 
     async def find_refunds(self, payment: PaymentRef) -> Sequence[ProviderFact] | None:
         """The payment's refunds as the provider knows them; None where it cannot list them."""
@@ -127,50 +128,51 @@ class Provider:
         finally:
             self._observe(self.name, "list_events", outcome, time.perf_counter() - started)
 
-    async def _dispatch(self, call: Call, key: str) -> Sequence[ProviderFact]:
+    def _bound(self, call: Call, key: str) -> Act:
+        """The adapter's method for `call`, ready to be awaited."""
         adapter = self.adapter
         match call:
-            case CreateCall(request):
-                checkout = await adapter.create_order(request, key=key)
-                return [
-                    CheckoutOpened(
-                        provider_order_id=checkout.provider_order_id,
-                        url=checkout.url,
-                        expires_at=checkout.expires_at,
-                    )
-                ]
+            case CreateCall(checkout):
+                return lambda: self._create(checkout, key)
             case ConfirmCall(payment):
-                return await adapter.confirm(payment, key=key)
+                return lambda: adapter.confirm(payment, key=key)
             case CaptureCall(payment, money) if isinstance(adapter, Captures):
-                return await adapter.capture(payment, money, key=key)
+                return lambda: adapter.capture(payment, money, key=key)
             case CancelCall(payment) if isinstance(adapter, Cancels):
-                return await adapter.cancel(payment, key=key)
-            case RefundCall(request):
-                return await adapter.refund(request, key=key)
+                return lambda: adapter.cancel(payment, key=key)
+            case RefundCall(refund):
+                return lambda: adapter.refund(refund, key=key)
         raise InvalidRequest(
             f"{self.plugin.display_name} cannot do this", code="not_supported_by_provider"
         )
 
-    async def _guarded(
-        self, verb: str, act: Callable[[], Awaitable[Sequence[ProviderFact]]]
-    ) -> Sequence[ProviderFact]:
-        started, outcome = time.perf_counter(), "succeeded"
+    async def _create(self, request: CheckoutRequest, key: str) -> Sequence[ProviderFact]:
+        checkout = await self.adapter.create_order(request, key=key)
+        opened = CheckoutOpened(
+            provider_order_id=checkout.provider_order_id,
+            url=checkout.url,
+            expires_at=checkout.expires_at,
+        )
+        return [opened]
+
+    async def _guarded(self, verb: str, act: Act) -> Sequence[ProviderFact]:
+        started, outcome = time.perf_counter(), "canceled"
         try:
-            return await act()
+            facts = await act()
+            outcome = "succeeded"
+            return facts
         except ProviderError as error:
             outcome = error.code
             raise
-        except GatewayError:
-            outcome = "refused"
-            raise
-        except Exception as error:
+        except Exception as error:  # our own InvalidAmount too: it may be about the answer
             outcome = OutcomeUnknown.code
             _log.exception("adapter error", extra={"provider": self.name, "verb": verb})
             raise OutcomeUnknown(
                 f"the {self.name} adapter raised {type(error).__name__}"
             ) from error
         finally:
-            self._recent.append(outcome not in (OutcomeUnknown.code, Unavailable.code))
+            if outcome != "canceled":  # by us: that says nothing about the provider
+                self._recent.append(outcome not in (OutcomeUnknown.code, Unavailable.code))
             self._observe(self.name, verb, outcome, time.perf_counter() - started)
 
 

@@ -95,7 +95,13 @@ class AttentionResource(msgspec.Struct, frozen=True):
 
 
 class OrderResource(msgspec.Struct, frozen=True):
-    """The one order record."""
+    """The one order record. Amounts are minor units of `currency`.
+
+    `amount_refundable` is what is captured and neither refunded nor being refunded. `fee` is what
+    the providers kept and `net` what is left of the captured money; null until they are known.
+    `checkout_url` is where the buyer pays, null when there is nothing to pay. `attention` lists
+    what a person should look at.
+    """
 
     object: Literal["order"]
     id: str

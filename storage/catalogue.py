@@ -38,6 +38,15 @@ class Product(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+class NewProduct(msgspec.Struct, frozen=True):
+    """A product to be added, with one price per currency."""
+
+    name: str
+    description: str
+    prices: tuple[Price, ...]
+    metadata: dict[str, str] = {}
+
+
 class ProductPage(msgspec.Struct, frozen=True):
     """Some products, and where the next ones start."""
 
@@ -63,23 +72,43 @@ class Catalogue:
         metadata: Mapping[str, str],
     ) -> Product:
         """A new product with one price per currency."""
-        product_id, now = self._ids.new("prod"), self._clock.now()
-        async with self._database.write() as connection:
-            await connection.execute(
-                t.products.insert().values(
-                    merchant_id=merchant_id,
-                    id=product_id,
-                    livemode=livemode,
-                    name=name,
-                    description=description,
-                    metadata=msgspec.json.encode(metadata),
-                    active=True,
-                    created_at=now,
-                    updated_at=now,
-                )
+        new = NewProduct(name, description, tuple(prices), dict(metadata))
+        (product,) = await self.add_all(merchant_id, livemode, [new])
+        return product
+
+    async def add_all(
+        self, merchant_id: str, livemode: bool, products: Sequence[NewProduct]
+    ) -> list[Product]:
+        """New products, all of them or none."""
+        now = self._clock.now()
+        added = [
+            Product(
+                id=self._ids.new("prod"),
+                livemode=livemode,
+                name=new.name,
+                description=new.description,
+                active=True,
+                prices=tuple(sorted(new.prices, key=lambda price: price.currency)),
+                metadata=new.metadata,
+                created_at=now,
+                updated_at=now,
             )
-            await self._set_prices(connection, merchant_id, product_id, prices)
-            return await self._get(connection, merchant_id, livemode, product_id)
+            for new in products
+        ]
+        rows = [
+            {name: getattr(product, name) for name in _COLUMNS}
+            | {"merchant_id": merchant_id, "metadata": msgspec.json.encode(product.metadata)}
+            for product in added
+        ]
+        prices = [
+            {"merchant_id": merchant_id, "product_id": product.id} | msgspec.structs.asdict(price)
+            for product in added
+            for price in product.prices
+        ]
+        async with self._database.write() as connection:
+            await connection.execute(t.products.insert(), rows)
+            await connection.execute(t.prices.insert(), prices)
+        return added
 
     async def get(self, merchant_id: str, livemode: bool, product_id: str) -> Product:
         """One product. Raises NotFound."""
@@ -190,6 +219,11 @@ class Catalogue:
             await connection.execute(
                 t.prices.insert(), [keys | msgspec.structs.asdict(price) for price in prices]
             )
+
+
+_COLUMNS = (
+    "id", "livemode", "name", "description", "active", "created_at", "updated_at",
+)  # fmt: skip
 
 
 def _own(merchant_id: str, livemode: bool) -> tuple[Any, ...]:

@@ -27,11 +27,15 @@ def normal_url(url: str) -> str:
     """The URL with its asynchronous driver. Raises SettingsError for another database."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise SettingsError("DATABASE_URL is not a database URL") from None
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
         raise SettingsError(f"DATABASE_URL: {backend} is not supported, use SQLite or PostgreSQL")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise SettingsError(
+            "DATABASE_URL: SQLite needs a file, as in sqlite+aiosqlite:///gateway.db"
+        )
     return parsed.set(drivername=_DRIVERS[backend]).render_as_string(hide_password=False)
 
 
@@ -175,7 +179,10 @@ class _translated:  # noqa: N801 -- reads as a clause: with _translated()
             raise StoreUnavailable("the database cannot be used now; try again") from error
 
 
-_OUTAGE_WORDS = ("locked", "full", "readonly", "unable to open", "disk i/o", "no such table")
+_OUTAGE_WORDS = (
+    "locked", "full", "readonly", "unable to open", "disk i/o", "no such table", "not a database",
+    "malformed",
+)  # fmt: skip
 # SQLSTATE classes: connection, resources, operator intervention (and statement timeout), system,
 # serialization and deadlock; then: lock timeout, idle in transaction, read only, password refused,
 # no such database.

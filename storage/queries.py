@@ -152,22 +152,25 @@ class Queries:
                 for row in rows
             ]
 
-    async def answer(self, claim: KeyClaim) -> Answer | None:
-        """The answer that this very request has been given before."""
+    async def earlier(self, claim: KeyClaim) -> tuple[Answer | None, bool]:
+        """The answer that this very request was given before; whether it has reserved its work."""
         c = t.idempotency_keys.c
         async with self._database.read() as connection:
             row = (
                 await connection.execute(
-                    select(c.answer_status, c.answer_body).where(
+                    select(c.answer_status, c.answer_body, c.resource_id).where(
                         c.merchant_id == claim.merchant_id,
                         c.livemode == claim.livemode,
                         c.key == claim.key,
                         c.fingerprint == claim.fingerprint,
-                        c.answer_status.is_not(None),
                     )
                 )
             ).first()
-        return Answer(row.answer_status, row.answer_body) if row else None
+        if row is None:
+            return None, False
+        answered = row.answer_status is not None
+        answer = Answer(row.answer_status, row.answer_body) if answered else None
+        return answer, row.resource_id is not None
 
     async def ping(self) -> None:
         """Raises StoreUnavailable when the database does not answer."""

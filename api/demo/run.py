@@ -17,6 +17,7 @@ import msgspec
 from api import logs, serving
 from api.app import create_app
 from api.demo.catalogue import PRODUCTS
+from api.demo.merchant import Merchant
 from api.demo.shop import Shop
 from api.settings import Settings, load
 from api.wiring import Services, open_services
@@ -76,7 +77,8 @@ async def _demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None
         if not keys.secret_key:
             keys = await _first_start(settings, keys)
             _save_keys(keys_file, keys)
-        async with Shop(url, sandbox["url"], keys.secret_key) as shop:
+        merchant = Merchant(url, keys.secret_key)
+        async with Shop(sandbox["url"], merchant) as shop:
             await serving.serve(
                 settings,
                 "127.0.0.1",

@@ -271,10 +271,10 @@ def moment(*texts: str | None) -> datetime | None:
     for text in texts:
         try:
             at = msgspec.convert(text, datetime)
-        except msgspec.ValidationError:
+            if at.tzinfo is not None:
+                return at.astimezone(UTC)
+        except (msgspec.ValidationError, OverflowError):  # the year 0 of some time zones
             continue
-        if at.tzinfo is not None:
-            return at.astimezone(UTC)
     return None
 
 
@@ -292,25 +292,26 @@ def _fee(object_id: str, books: Breakdown | None, sign: int) -> Iterator[Fee]:
     """PayPal's fee from its breakdown; `sign` is -1 for refunds, whose amounts come positive.
 
     Where the merchant's account is in another currency, the net is what PayPal booked there, and
-    the fee is converted at PayPal's own rate unless PayPal names it in that currency too.
+    the fee is converted at PayPal's own rate unless PayPal names it in that currency too. No
+    figure is made up: what cannot be read gives no fact.
     """
     if books is None:
         return
-    fee, net, rate = money_of(books.paypal_fee), money_of(books.net_amount), None
+    net, rate = money_of(books.net_amount), None
     booked, exchange = books.receivable_amount, books.exchange_rate
     if books.net_amount_breakdown:
         booked = books.net_amount_breakdown[0].converted_amount
         exchange = books.net_amount_breakdown[0].exchange_rate
     settled = money_of(booked)
-    if settled is not None and exchange is not None and exchange.value:
+    if settled is not None and exchange is not None:
         net, rate = settled, exchange.value
-        fee = money_of(books.paypal_fee_in_receivable_currency) or _converted(
-            fee, rate, net.currency
-        )
     if net is None:
         return
-    fee = fee or Money(0, net.currency)
-    if fee.currency == net.currency:
+    fee = Money(0, net.currency) if books.paypal_fee is None else money_of(books.paypal_fee)
+    if rate is not None:
+        named = money_of(books.paypal_fee_in_receivable_currency)
+        fee = named or _converted(fee, rate, net.currency)
+    if fee is not None and fee.currency == net.currency:
         yield Fee(
             object_id=object_id,
             fee=sign * fee.amount,
@@ -321,8 +322,9 @@ def _fee(object_id: str, books: Breakdown | None, sign: int) -> Iterator[Fee]:
 
 
 def _converted(fee: Money | None, rate: str, currency: str) -> Money | None:
-    if fee is None:
-        return None
+    """`fee` at PayPal's rate, rounded half to even; itself if it is in `currency` already."""
+    if fee is None or fee.currency == currency:
+        return fee
     try:
         shift = Decimal(10) ** (exponent(currency) - exponent(fee.currency))
         amount = (Decimal(fee.amount) * Decimal(rate) * shift).quantize(Decimal(1), ROUND_HALF_EVEN)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from gateway.ports import Clock
 from gateway.provider import Capabilities, KeyWindows, OpenProvider, ProviderEvent
-from providers.paypal.bodies import CURRENCIES
+from providers.paypal.bodies import CURRENCIES, SCALE
 from providers.paypal.events import read_event
 from providers.paypal.settings import CERT_NAMES, PayPalSettings, read_settings
 
@@ -38,6 +38,7 @@ class PayPalPlugin:
         settlement=False,
     )
     #: How long PayPal remembers a PayPal-Request-Id: 6 hours for orders, 45 days for payments.
+    scale = SCALE
     key_windows = KeyWindows(
         create=_ORDERS_WINDOW,
         confirm=_ORDERS_WINDOW,

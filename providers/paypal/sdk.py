@@ -5,12 +5,12 @@ What is done here about the SDK (2.4.0) and why:
 - Its answers pass through `jsonpickle.decode`, which runs code found in the text, and HTML, a list
   or an empty body make it return or raise odd things. So the hook that it calls with each raw
   answer raises `_Answered` and takes the answer away before the SDK reads it.
-- It fetches tokens without a lock and keeps one that was refused: `_Tokens` is its token provider.
+- It fetches tokens without a lock, keeps one that was refused, and takes local time for UTC when it
+  judges their age: `_Tokens` is its token provider.
 - It follows redirects, keeps cookies and lets a netrc file replace the token: the session does not.
 - It retries nothing (we ask for that), and every call has a timeout.
 """
 
-import calendar
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -135,7 +135,7 @@ class _Tokens:
         finally:
             self._fetches += 1  # after the fetch: whoever came during it, waited for it
         self._failure = None
-        expiry = calendar.timegm(time.gmtime()) + max(token.expires_in - TOKEN_MARGIN, 1)
+        expiry = int(time.time()) + max(token.expires_in - TOKEN_MARGIN, 1)
         return OAuthToken(
             access_token=token.access_token,
             token_type="Bearer",

@@ -109,9 +109,9 @@ class StripeAdapter:
         params = _exact(refund_params, request)
         try:
             refund = await self._client.write(Refund, "refunds", key=key, **params)
-        except Rejected as rejected:
-            # Used with other parameters, the key may still have brought this refund about.
-            if rejected.provider_code == IDEMPOTENCY_ERROR:
+        except (Rejected, ReplayedFailure) as failure:
+            # Kept under the key, or used with other parameters, it may be this very refund.
+            if isinstance(failure, ReplayedFailure) or failure.provider_code == IDEMPOTENCY_ERROR:
                 facts = await self._refunds(request.capture_id, request.refund_id)
                 if facts:
                     return facts
@@ -134,10 +134,10 @@ class StripeAdapter:
                 key=key,
                 expand=SESSION_EXPAND,
             )
-        except Rejected:
+        except (Rejected, ReplayedFailure) as failure:
             session = await self._session(payment)
             if session.status == "open":
-                raise
+                raise _nothing_done(failure) from None
             intent = session.payment_intent
             if isinstance(intent, PaymentIntent) and intent.status == "requires_capture":
                 return await self._void(payment, intent.id, key)
@@ -157,8 +157,8 @@ class StripeAdapter:
         params = _exact(capture_params, money)
         try:
             return await self._change(payment.authorization_id, "capture", key, params)
-        except Rejected as rejected:
-            return await self._done_already(payment, rejected, (Captured,))
+        except (Rejected, ReplayedFailure) as failure:
+            return await self._done_already(payment, failure, (Captured,))
 
     async def find_refunds(self, payment: PaymentRef) -> Facts:
         """All refunds of the payment, those of Stripe's dashboard included."""
@@ -173,8 +173,8 @@ class StripeAdapter:
         params = {"cancellation_reason": "requested_by_customer", "expand": (CHARGE,)}
         try:
             return await self._change(intent_id, "cancel", f"{key}:intent", params)
-        except Rejected as rejected:
-            return await self._done_already(payment, rejected, (Captured, Canceled, Expired))
+        except (Rejected, ReplayedFailure) as failure:
+            return await self._done_already(payment, failure, (Captured, Canceled, Expired))
 
     async def _change(self, intent_id: str, verb: str, key: str, params: dict[str, Any]) -> Facts:
         intent = await self._client.write(
@@ -183,14 +183,14 @@ class StripeAdapter:
         return list(intent_facts(intent, self._now()))
 
     async def _done_already(
-        self, payment: PaymentRef, rejected: Rejected, ended: tuple[type, ...]
+        self, payment: PaymentRef, failure: Rejected | ReplayedFailure, ended: tuple[type, ...]
     ) -> Facts:
         """The truth, if it shows that the PaymentIntent has come to an end; else the refusal."""
-        if rejected.provider_code in _MAYBE_DONE:
+        if isinstance(failure, ReplayedFailure) or failure.provider_code in _MAYBE_DONE:
             facts = await self._truth(await self._session(payment))
             if any(isinstance(fact, ended) for fact in facts):
                 return facts
-        raise rejected
+        raise _nothing_done(failure)
 
     async def _truth(self, session: Session) -> list[ProviderFact]:
         """A session's facts, with all refunds and disputes of the money that it brought."""
@@ -241,11 +241,18 @@ class StripeAdapter:
         for session in sessions:
             if session.client_reference_id == request.payment_id:
                 return session
-        raise Rejected(
-            "Stripe failed to open the checkout, and there is none; begin a new payment",
-            provider_code=failure.provider_code,
-            request_id=failure.request_id,
-        )
+        raise _nothing_done(failure)
+
+
+def _nothing_done(failure: Rejected | ReplayedFailure) -> Rejected:
+    """`failure`, once the object has shown that it left everything as it was."""
+    if isinstance(failure, Rejected):
+        return failure
+    return Rejected(
+        "Stripe failed, and nothing was done; try again with a new request",
+        provider_code=failure.provider_code,
+        request_id=failure.request_id,
+    )
 
 
 def _exact(params: Callable[[Any], dict[str, Any]], request: msgspec.Struct) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class Client:
         url = "/v1/" + "/".join(quote(part, safe="") for part in path)
         try:
             answer = await self._client.raw_request_async(
-                method, url, idempotency_key=key, stripe_version=API_VERSION, **params
+                method, url, idempotency_key=key, **params
             )
             return msgspec.json.decode(answer.body, type=kind)
         except Exception as error:  # the package leaks TypeError and the like for odd answers

@@ -18,6 +18,7 @@ from providers.stripe.mapping import (
     dispute_facts,
     intent_facts,
     refund_facts,
+    refunded_charge,
     session_facts,
 )
 from providers.stripe.resources import (
@@ -93,7 +94,7 @@ def _charge(event: Event, at: datetime) -> ProviderEvent:
 
 def _refund(event: Event, at: datetime) -> ProviderEvent:
     refund = decode(event.data.object, Refund)
-    ids = (refund.payment_intent, refund.charge, refund.id)
+    ids = (refund.payment_intent, refunded_charge(refund), refund.id)
     return _event(event, at, refund_facts(refund, at), refund.metadata, ids, confirm=True)
 
 

@@ -213,7 +213,9 @@ def charge_details(charge: Charge, capture_id: str) -> Facts:
 
 
 def refund_facts(refund: Refund, as_of: datetime) -> Facts:
-    """A refund's status, and what it moved in the books."""
+    """A refund's status, and what it moved in the books; nothing for a mere release."""
+    if _is_release(refund):
+        return
     status = _REFUND_STATUSES.get(refund.status)
     money = to_money(refund.amount, refund.currency)
     if status is None:
@@ -230,11 +232,31 @@ def refund_facts(refund: Refund, as_of: datetime) -> Facts:
             currency=money.currency,
             at=time(refund.created) or as_of,
             refund_id=metadata.get("refund_id"),
-            capture_id=refund.payment_intent or refund.charge,
+            capture_id=refund.payment_intent or refunded_charge(refund),
             reason=told or metadata.get("reason", ""),
         )
     yield from _fee(refund.id, refund.balance_transaction)
     yield from _fee(refund.id, refund.failure_balance_transaction)
+
+
+def refunded_charge(refund: Refund) -> str | None:
+    """The id of the refund's charge."""
+    return refund.charge.id if isinstance(refund.charge, Charge) else refund.charge
+
+
+def _is_release(refund: Refund) -> bool:
+    """Whether no money came back, because it had only been held.
+
+    Stripe shows what a partial capture or a cancellation lets go of as a refund that is in no
+    books. Where the charge is not at hand to tell how much that was, the refund proves nothing.
+    """
+    ours = "refund_id" in (refund.metadata or {})
+    if ours or refund.status != "succeeded" or refund.balance_transaction is not None:
+        return False
+    charge = refund.charge
+    if not isinstance(charge, Charge) or charge.amount is None:
+        return True
+    return refund.amount == charge.amount - (charge.amount_captured or 0)
 
 
 def dispute_facts(dispute: Dispute, as_of: datetime) -> Facts:

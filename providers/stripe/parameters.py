@@ -11,7 +11,7 @@ from providers.stripe.money import to_units
 CHARGE = "latest_charge.balance_transaction"
 #: What a session is read with: its payment, the last try, its fee, and the refunds of it.
 SESSION_EXPAND = (f"payment_intent.{CHARGE}", "payment_intent.latest_charge.refunds")
-REFUND_EXPAND = ("balance_transaction", "failure_balance_transaction")
+REFUND_EXPAND = ("balance_transaction", "failure_balance_transaction", "charge")
 #: Stripe's own reasons; any other word goes into the metadata.
 _REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 _LONGEST_METADATA = 500

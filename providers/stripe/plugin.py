@@ -8,6 +8,7 @@ from gateway.provider import Capabilities, KeyWindows, OpenProvider, ProviderEve
 from providers.stripe.adapter import StripeAdapter
 from providers.stripe.client import open_client
 from providers.stripe.events import decode, translate
+from providers.stripe.money import SCALE
 from providers.stripe.resources import Event
 from providers.stripe.settings import StripeSettings, read_settings
 
@@ -35,6 +36,7 @@ class StripePlugin:
     )
     #: Which currencies an account takes depends on its country; Stripe refuses the others itself.
     currencies: frozenset[str] | None = None
+    scale = SCALE
     key_windows = KeyWindows(
         create=_KEY_WINDOW,
         confirm=_KEY_WINDOW,

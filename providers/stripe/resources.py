@@ -34,14 +34,17 @@ class BalanceTransaction(
 
 
 class Refund(msgspec.Struct, frozen=True, tag_field="object", tag="refund"):
-    """A refund. `metadata` carries our refund's id when it was made through us."""
+    """Money given back, or money let go that was only held (see mapping.py).
+
+    `metadata` carries our refund's id when it was made through us.
+    """
 
     id: Id
     amount: Units
     currency: str
     created: Seconds
     status: str | None = None
-    charge: str | None = None
+    charge: "str | Charge | None" = None
     payment_intent: str | None = None
     balance_transaction: str | BalanceTransaction | None = None
     failure_balance_transaction: str | BalanceTransaction | None = None
@@ -76,6 +79,7 @@ class Charge(msgspec.Struct, frozen=True, tag_field="object", tag="charge"):
 
     id: Id
     currency: str
+    amount: Units | None = None
     status: str = ""
     captured: bool = False
     amount_captured: Units | None = None

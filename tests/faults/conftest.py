@@ -4,13 +4,16 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import structlog
 
+from gateway import operations
 from sandbox.app import create_app
 from sandbox.server import Server, listen
 from sandbox.world import Config
+from tests.faults.mailbox import Mailbox, open_mailbox
 from tests.faults.stage import Gateway, House, Sandbox, build_house, client, open_gateway
 
 
@@ -20,6 +23,18 @@ def _quiet() -> Iterator[None]:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with structlog.testing.capture_logs():
         yield
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the tries of one request a twentieth of the time."""
+    pause = operations._quick_pause
+
+    def shorter(*terms: Any) -> float | None:
+        seconds = pause(*terms)
+        return seconds and seconds / 20
+
+    monkeypatch.setattr(operations, "_quick_pause", shorter)
 
 
 @pytest.fixture(scope="session")
@@ -59,4 +74,18 @@ async def house(sqlite_url: str, sandbox: Sandbox) -> House:
 async def gateway(house: House, sandbox: Sandbox) -> AsyncIterator[Gateway]:
     """A gateway in this event loop, on SQLite."""
     async with open_gateway(house, sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def deaf_gateway(house: House, sandbox: Sandbox) -> AsyncIterator[Gateway]:
+    """A gateway to which no provider delivers: a story does it by hand."""
+    async with open_gateway(house, sandbox, listens=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def mailbox(sandbox: Sandbox) -> AsyncIterator[Mailbox]:
+    """Where the providers deliver instead."""
+    async with open_mailbox(sandbox) as opened:
         yield opened

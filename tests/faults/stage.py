@@ -181,7 +181,9 @@ class Merchant:
         headers = {"Idempotency-Key": key} if key else {}
         return await self.http.post(path, json=body or {}, headers=headers)
 
-    async def ask_for_order(self, provider: str, key: str = "order", **terms: Any) -> httpx.Response:
+    async def ask_for_order(
+        self, provider: str, key: str = "order", **terms: Any
+    ) -> httpx.Response:
         """POST /v1/orders: 54.00 USD unless told otherwise."""
         amount = terms.pop("amount", 5400)
         body = {
@@ -234,11 +236,13 @@ class Gateway(Merchant):
     sandbox: Sandbox
     url: str
     clock: MovableClock = field(default_factory=MovableClock)
+    listens: bool = True
 
     async def work(self) -> None:
         """Let all webhooks arrive, then do everything that is due, and what comes of it."""
         for _ in range(100):
-            await self.sandbox.delivered()
+            if self.listens:
+                await self.sandbox.delivered()
             if not await run_due(self.services.ctx):
                 return
         raise AssertionError("the worker does not come to an end")
@@ -270,21 +274,30 @@ async def open_gateway(
 ) -> AsyncIterator[Gateway]:
     """Open a gateway on the house's database. `listens`: the providers' webhooks come here."""
     clock = clock or MovableClock()
-    async with open_services(load(house.environment), clock=clock) as services:
-        server = serving.http_server(create_app(services), "127.0.0.1", 0)
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
+    async with (
+        open_services(load(house.environment), clock=clock) as services,
+        serve_app(create_app(services)) as url,
+        client(url, authorization=f"Bearer {house.key}") as http,
+    ):
         if listens:
             await listen(sandbox, url)
-        async with client(url, authorization=f"Bearer {house.key}") as http:
-            yield Gateway(http, services, sandbox, url, clock)
-            if listens:
-                await listen(sandbox, "")
-        server.should_exit = True
-        await task
+        yield Gateway(http, services, sandbox, url, clock, listens)
+        if listens:
+            await listen(sandbox, "")
+
+
+@asynccontextmanager
+async def serve_app(app: Any) -> AsyncIterator[str]:
+    """Serve an ASGI application on a free port. Yields its address, which can be used at once:
+    connections wait until it has started."""
+    with serving.listen("127.0.0.1", 0) as listening:
+        server = serving.http_server(app, "127.0.0.1", 0)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
 
 
 async def listen(sandbox: Sandbox, url: str) -> None:
@@ -297,3 +310,31 @@ async def listen(sandbox: Sandbox, url: str) -> None:
 def with_store(services: Services, store: Any) -> Services:
     """The same services over another store, for a story in which the store misbehaves."""
     return dataclasses.replace(services, ctx=dataclasses.replace(services.ctx, store=store))
+
+
+async def at_paypal(sandbox: Sandbox, path: str, key: str) -> dict[str, Any]:
+    """POST to PayPal behind the gateway's back, under a PayPal-Request-Id; the answer's object."""
+    who = (sandbox.environment["PAYPAL_CLIENT_ID"], sandbox.environment["PAYPAL_CLIENT_SECRET"])
+    form = {"grant_type": "client_credentials"}
+    told = await sandbox.http.post("/paypal/v1/oauth2/token", data=form, auth=who)
+    headers = {
+        "authorization": f"Bearer {told.raise_for_status().json()['access_token']}",
+        "content-type": "application/json",
+        "paypal-request-id": key,
+        "prefer": "return=representation",
+    }
+    answer = await sandbox.http.post(f"/paypal{path}", content=b"{}", headers=headers)
+    result: dict[str, Any] = answer.raise_for_status().json()
+    return result
+
+
+async def checkout_id(sandbox: Sandbox, order: dict[str, Any]) -> str:
+    """The provider's id of an order's checkout which the gateway itself has not learnt yet."""
+    payment = order["payments"][-1]
+    if payment["provider"] == "paypal":
+        made = await at_paypal(sandbox, "/v2/checkout/orders", f"{payment['id']}-create")
+        return str(made["id"])
+    headers = {"authorization": f"Bearer {sandbox.environment['STRIPE_SECRET_KEY']}"}
+    answer = await sandbox.http.get("/stripe/v1/checkout/sessions", headers=headers)
+    sessions = answer.raise_for_status().json()["data"]
+    return next(str(s["id"]) for s in sessions if s["client_reference_id"] == payment["id"])

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -104,7 +104,7 @@ def fake_paypal() -> Iterator[FakePayPal]:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
-            if answer.status != 204:
+            if answer.status != 204 and "content-length" not in answer.headers:
                 self.send_header("content-length", str(len(content)))
             self.end_headers()
             if answer.status != 204:
@@ -117,10 +117,8 @@ def fake_paypal() -> Iterator[FakePayPal]:
             self._serve()
 
         def finish(self) -> None:
-            try:
+            with suppress(OSError):  # the connection was reset on purpose
                 super().finish()
-            except OSError:
-                pass  # the connection was reset on purpose
 
         def log_message(self, format: str, *args: object) -> None:
             """Quiet."""

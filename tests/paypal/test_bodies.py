@@ -174,7 +174,7 @@ def nulls(value: Any) -> bool:
         return any(nulls(inner) for inner in value.values())
     if isinstance(value, list):
         return any(nulls(inner) for inner in value)
-    return value is None or isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 @given(

@@ -77,6 +77,10 @@ def test_an_open_order(status: str, rel: str) -> None:
     assert facts == [CheckoutOpened(provider_order_id=p.ORDER_ID, url="https://pay")]
 
 
+def test_an_open_order_without_a_link_proves_nothing() -> None:
+    assert of_order(links=[]) == []
+
+
 def test_an_approved_order() -> None:
     assert of_order(status="APPROVED") == [
         BuyerApproved(provider_order_id=p.ORDER_ID, at=UPDATED),
@@ -193,11 +197,23 @@ def test_a_rate_that_is_none(rate: str) -> None:
         "receivable_amount": p.amount("46.47", "EUR"),
         "exchange_rate": {"value": rate},
     }
-    assert of_capture(seller_receivable_breakdown=books)[:2] == [IDS, CAPTURED]
+    assert of_capture(seller_receivable_breakdown=books) == [IDS, CAPTURED]
+
+
+def test_no_fee_converts_to_none() -> None:
+    books = {
+        "receivable_amount": p.amount("46.47", "EUR"),
+        "exchange_rate": {"value": "0.9"},
+    }
+    fee = Fee(object_id=p.CAPTURE_ID, fee=0, net=4647, currency="EUR", rate="0.9")
+    assert of_capture(seller_receivable_breakdown=books)[-1] == fee
 
 
 def test_books_that_are_incomplete_give_no_fee() -> None:
     assert of_capture(seller_receivable_breakdown={}) == [IDS, CAPTURED]
+    for fee_amount in (p.amount("x"), p.amount("2.00", "EUR")):
+        books = {"net_amount": p.amount("51.63"), "paypal_fee": fee_amount}
+        assert of_capture(seller_receivable_breakdown=books) == [IDS, CAPTURED]
     only_net = {"net_amount": p.amount("54.00")}
     fee = Fee(object_id=p.CAPTURE_ID, fee=0, net=5400, currency="USD")
     assert of_capture(seller_receivable_breakdown=only_net)[-1] == fee

@@ -103,5 +103,5 @@ def test_ca_file(tmp_path: Path) -> None:
     assert settings is not None
     assert settings.ca_pem == root()
     path.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----")
-    with pytest.raises(SettingsError, match="^PAYPAL_CA_FILE holds no readable"):
+    with pytest.raises(SettingsError, match=r"^PAYPAL_CA_FILE holds no readable"):
         plugin.settings(GOOD | {"PAYPAL_CA_FILE": str(path)})

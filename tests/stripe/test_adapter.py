@@ -140,7 +140,7 @@ async def test_a_creation_that_failed_and_left_nothing(
 ) -> None:
     fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
     fake.will(page())
-    with pytest.raises(Rejected, match="there is none") as raised:
+    with pytest.raises(Rejected, match="nothing was done") as raised:
         await adapter.create_order(REQUEST, key="key-1")
     assert raised.value.provider_code == "api_error"
 
@@ -212,6 +212,7 @@ async def test_refund(adapter: StripeAdapter, fake: FakeStripe) -> None:
         "metadata[refund_id]": "ref_1",
         "expand[0]": "balance_transaction",
         "expand[1]": "failure_balance_transaction",
+        "expand[2]": "charge",
     }
 
 
@@ -249,6 +250,18 @@ async def test_a_key_used_differently_is_looked_up_before_it_is_refused(
     with pytest.raises(Rejected, match="bug") as raised:
         await adapter.refund(REFUND, key="key-1")
     assert raised.value.provider_code == "idempotency_error"
+
+
+async def test_a_refund_that_failed_for_good_stays_unknown_unless_it_is_found(
+    adapter: StripeAdapter, fake: FakeStripe
+) -> None:
+    fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
+    fake.will(page(refund_object()))
+    assert await adapter.refund(REFUND, key="key-1")
+    fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
+    fake.will(page())
+    with pytest.raises(OutcomeUnknown):
+        await adapter.refund(REFUND, key="key-1")
 
 
 async def test_find_refunds(adapter: StripeAdapter, fake: FakeStripe) -> None:
@@ -311,6 +324,15 @@ async def test_cancel_that_is_refused_while_the_session_stays_open(
     fake.refuse(400, NOT_OPEN)
     fake.will(open_session())
     with pytest.raises(Rejected):
+        await adapter.cancel(PAYMENT, key="key-1")
+
+
+async def test_a_cancel_that_failed_for_good_is_read(
+    adapter: StripeAdapter, fake: FakeStripe
+) -> None:
+    fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
+    fake.will(open_session())
+    with pytest.raises(Rejected, match="nothing was done"):
         await adapter.cancel(PAYMENT, key="key-1")
 
 
@@ -379,6 +401,29 @@ async def test_a_capture_that_is_refused(
         await adapter.capture(HELD, Money(9000, "USD"), key="key-1")
     assert raised.value.provider_code == error["code"]
     assert fake.answers == []
+
+
+async def test_a_capture_that_failed_for_good_is_read(
+    adapter: StripeAdapter, fake: FakeStripe
+) -> None:
+    fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
+    fake.will(session(payment_intent=intent()))
+    facts = await adapter.capture(HELD, HELD.money, key="key-1")
+    assert [fact.key for fact in facts if isinstance(fact, Captured)] == ["captured:pi_1:5400:USD"]
+
+    fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
+    fake.will(session(payment_intent=intent(status="requires_capture", amount_capturable=5400)))
+    with pytest.raises(Rejected, match="nothing was done"):
+        await adapter.capture(HELD, HELD.money, key="key-1")
+
+
+async def test_a_capture_whose_truth_cannot_be_read_may_be_tried_again(
+    adapter: StripeAdapter, fake: FakeStripe
+) -> None:
+    fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
+    fake.refuse(500, {"type": "api_error"})
+    with pytest.raises(Unavailable):
+        await adapter.capture(HELD, HELD.money, key="key-1")
 
 
 async def test_capture_before_the_buyer_agreed(adapter: StripeAdapter, fake: FakeStripe) -> None:

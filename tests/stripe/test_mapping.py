@@ -199,6 +199,20 @@ def test_money_that_is_held() -> None:
     )
 
 
+def test_held_money_that_cannot_be_read_is_for_people_to_look_at() -> None:
+    held = intent(status="requires_capture", amount_capturable=None)
+    assert [fact.key for fact in of_intent(held)] == ["unrecognized:pi_1:amount None usd"]
+
+
+def test_an_open_session_without_an_address_tells_nothing() -> None:
+    assert of_session(open_session() | {"url": None}) == []
+
+
+def test_a_fee_in_a_currency_that_does_not_exist_is_no_fee() -> None:
+    paid = charge(balance_transaction=balance(currency="xxx"))
+    assert not [f for f in of_intent(intent(latest_charge=paid)) if isinstance(f, Fee)]
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [("requested_by_customer", Canceled), ("automatic", Expired), ("expired", Expired)],
@@ -260,6 +274,33 @@ def test_a_refund_of_the_dashboard_with_its_booking() -> None:
     assert isinstance(updated, RefundUpdated)
     assert (updated.refund_id, updated.reason) == (None, "duplicate")
     assert fee.key == "fee:re_1:0:-400:USD"
+
+
+@pytest.mark.parametrize(
+    ("amount", "captured", "booked", "metadata", "refunds"),
+    [
+        (1400, 4000, None, {}, 0),  # the rest of a partial capture
+        (5400, 0, None, {}, 0),  # an authorization that was canceled
+        (1400, 4000, "txn_2", {}, 1),  # as much as the rest, but money that had come in
+        (1400, 5400, None, {}, 1),  # there was no rest
+        (1400, 4000, None, {"refund_id": "ref_1"}, 1),  # asked for by us
+    ],
+)
+def test_held_money_that_is_let_go_is_no_refund(
+    amount: int, captured: int, booked: str | None, metadata: Json, refunds: int
+) -> None:
+    value = refund(
+        amount=amount,
+        balance_transaction=booked,
+        metadata=metadata,
+        charge=charge(amount_captured=captured),
+    )
+    assert len(list(refund_facts(read(Refund, value), AS_OF))) == refunds
+
+
+def test_a_refund_without_booking_or_charge_proves_nothing() -> None:
+    value = refund(balance_transaction=None, metadata={})
+    assert list(refund_facts(read(Refund, value), AS_OF)) == []
 
 
 @pytest.mark.parametrize("change", [{"status": "lost"}, {"status": None}, {"currency": "xxx"}])

@@ -169,12 +169,15 @@ async def test_a_read_without_an_answer_did_nothing(
         await adapter.confirm(PAYMENT, key="key-1")
 
 
-async def test_a_failure_that_is_kept_under_the_key(
-    adapter: StripeAdapter, fake: FakeStripe
-) -> None:
+async def test_a_failure_that_is_kept_under_the_key_is_told_apart(fake: FakeStripe) -> None:
+    fake.refuse(500, {"type": "api_error"})
     fake.refuse(500, {"type": "api_error"}, idempotent_replayed="true")
-    with pytest.raises(ReplayedFailure):
-        await adapter.refund(REFUND, key="key-1")
+    async with open_client(StripeSettings("sk_test_1", (), api_base=fake.url)) as client:
+        with pytest.raises(OutcomeUnknown) as first:
+            await client.write(Refund, "refunds", key="key-1")
+        with pytest.raises(ReplayedFailure):
+            await client.write(Refund, "refunds", key="key-1")
+    assert not isinstance(first.value, ReplayedFailure)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])

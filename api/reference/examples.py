@@ -1,0 +1,27 @@
+"""Request bodies to copy, by operation id."""
+
+from typing import Any
+
+
+def bodies(provider: str) -> dict[str, dict[str, Any]]:
+    """An example per operation that takes a body; `provider` is one that is switched on."""
+    return {
+        "createOrder": {
+            "provider": provider,
+            "currency": "USD",
+            "items": [{"product": "prod_…", "quantity": 2}],
+            "success_url": "https://shop.example/thanks",
+            "cancel_url": "https://shop.example/cart",
+            "reference": "A-1001",
+            "metadata": {"cart": "9"},
+        },
+        "createPayment": {"provider": provider},
+        "captureOrder": {"amount": 1500},
+        "cancelOrder": {},
+        "createRefund": {"amount": 500, "reason": "The mug was chipped"},
+        "createProduct": {
+            "name": "Ceramic mug",
+            "prices": [{"currency": "USD", "unit_amount": 1800}],
+        },
+        "changeProduct": {"prices": [{"currency": "USD", "unit_amount": 1900}]},
+    }

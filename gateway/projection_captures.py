@@ -1,0 +1,90 @@
+"""The part of the projection that concerns money coming in: holds, captures, fees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from gateway.facts import Authorized, Captured, CaptureRequested, Fee
+from gateway.order import Attention, OrderTerms, RefundState
+
+if TYPE_CHECKING:
+    from gateway.projection import Facts
+
+
+def captured_money(terms: OrderTerms, payment_id: str, facts: Facts) -> tuple[int, list[Attention]]:
+    """The money captured in the order's currency, and what is wrong with it.
+
+    Two facts that disagree on one capture count as its smaller amount, and are a mismatch.
+    """
+    captures = facts.of(Captured)
+    amounts: dict[str, list[int]] = {}
+    complaints: list[Attention] = []
+    for capture in captures:
+        if capture.currency == terms.currency:
+            amounts.setdefault(capture.capture_id, []).append(capture.amount)
+        else:
+            complaints.append(
+                Attention(
+                    "currency_mismatch",
+                    f"the provider captured {capture.amount} {capture.currency} where the order "
+                    f"asks for {terms.amount} {terms.currency}; refund it at the provider",
+                    payment_id,
+                    capture.capture_id,
+                )
+            )
+    total = sum(min(of_one) for of_one in amounts.values())
+    expected = {terms.amount}
+    if terms.capture == "manual":
+        expected |= {f.amount for f in facts.of(CaptureRequested) if f.currency == terms.currency}
+    disagree = any(len(of_one) > 1 for of_one in amounts.values())
+    if amounts and (total not in expected or disagree):
+        complaints.append(
+            Attention(
+                "amount_mismatch",
+                f"the provider captured {total} {terms.currency} where {terms.amount} was due; "
+                "refund it, or settle the difference with the buyer",
+                payment_id,
+                min(amounts),
+            )
+        )
+    return total, complaints
+
+
+def held_amiss(terms: OrderTerms, payment_id: str, facts: Facts) -> list[Attention]:
+    """Authorizations of another amount or currency, while nothing has been captured."""
+    if facts.first(Captured):
+        return []
+    return [
+        Attention(
+            "currency_mismatch" if held.currency != terms.currency else "amount_mismatch",
+            f"the provider holds {held.amount} {held.currency} where the order asks for "
+            f"{terms.amount} {terms.currency}; cancel it",
+            payment_id,
+            held.authorization_id,
+        )
+        for held in facts.of(Authorized)
+        if (held.amount, held.currency) != (terms.amount, terms.currency)
+    ]
+
+
+def total_fee(
+    terms: OrderTerms, groups: Mapping[str, Facts], refunds: Iterable[RefundState]
+) -> int | None:
+    """What providers kept, once it is known for every capture; None across currencies.
+
+    One object can be booked several times: a dispute's money is taken, and given back. Where the
+    provider names its bookings, a refund that fails is booked a second time and both count. Where
+    it does not, what it gave back with a refund that failed it has taken again.
+    """
+    failed = {r.provider_refund_id for r in refunds if r.status in ("failed", "canceled")}
+    total, captures = 0, 0
+    for facts in groups.values():
+        fees = {(fee.object_id, fee.balance_id): fee for fee in facts.of(Fee)}
+        captured = {capture.capture_id for capture in facts.of(Captured)}
+        captures += len(captured)
+        unknown = captured - {object_id for object_id, _ in fees}
+        if unknown or any(fee.currency != terms.currency for fee in fees.values()):
+            return None
+        total += sum(f.fee for f in fees.values() if f.balance_id or f.object_id not in failed)
+    return total if captures else None

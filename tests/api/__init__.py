@@ -1,0 +1,1 @@
+"""The contract over HTTP, with a scripted provider in this process, on both databases."""

@@ -1,0 +1,110 @@
+"""The tables of the documents list what there is: all of it, and nothing else."""
+
+import ast
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import get_args
+
+import pytest
+
+from api.metrics import Metrics
+from api.orders import _PARAMETERS as FILTERS
+from api.security import SCOPES
+from gateway.facts import RefundStatus
+from gateway.money import EXPONENTS
+from gateway.order import OrderStatus, PaymentStatus
+from providers.paypal.events import READERS as PAYPAL_EVENTS
+from providers.stripe.events import _READERS as STRIPE_EVENTS
+from sandbox.paypal import magic
+from tests.docs.markdown import PAGES, blocks, page, table
+from tests.project.files import ROOT, modules
+
+MERCHANT, FINANCE, OPERATIONS = (
+    "docs/merchant-developer.md",
+    "docs/finance.md",
+    "docs/operations.md",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "there_is"),
+    [
+        (MERCHANT, "`status`", get_args(OrderStatus)),
+        (MERCHANT, "`payments[].status`", get_args(PaymentStatus)),
+        (MERCHANT, "`refunds[].status`", get_args(RefundStatus)),
+        (MERCHANT, "Scope", SCOPES),
+        (OPERATIONS, "Stripe event", STRIPE_EVENTS),
+        (OPERATIONS, "PayPal event", PAYPAL_EVENTS),
+    ],
+)
+def test_the_table_is_complete(name: str, first: str, there_is: tuple[str, ...]) -> None:
+    assert sorted(table(name, first)) == sorted(there_is)
+
+
+def test_the_attention_list_is_complete() -> None:
+    assert sorted(table(FINANCE, "`kind`")) == sorted(set(attention_kinds()))
+
+
+def attention_kinds() -> Iterator[str]:
+    """What the domain gives as the kind of an Attention, or as a flag that becomes one."""
+    for path in modules("gateway"):
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id == "Attention":
+                yield from _literals(node.args[0])
+            elif node.func.id == "Flagged":
+                (flag,) = [keyword.value for keyword in node.keywords if keyword.arg == "flag"]
+                yield from _literals(flag)
+
+
+def _literals(value: ast.expr) -> Iterator[str]:
+    if isinstance(value, ast.IfExp):
+        yield from _literals(value.body)
+        yield from _literals(value.orelse)
+    elif isinstance(value, ast.Constant):
+        yield str(value.value)
+
+
+def test_every_filter_is_there() -> None:
+    cells = (
+        ", ".join(table(FINANCE, "Filter")).replace("`", "").replace("metadata[KEY]", "metadata")
+    )
+    assert sorted(cells.split(", ")) == sorted((FILTERS - {"limit", "cursor"}) | {"metadata"})
+
+
+def test_every_metric_is_there() -> None:
+    families = re.findall(
+        r"^# TYPE (\w+) (?:counter|histogram)$", Metrics().render().decode(), re.MULTILINE
+    )
+    assert sorted(table(OPERATIONS, "Metric")) == sorted(families)
+
+
+@pytest.mark.parametrize("decimals", [0, 3])
+def test_decimals_are_those_of_the_currencies(decimals: int) -> None:
+    row = re.search(rf"^\| {decimals} \| ([A-Z, ]+) \|$", page(FINANCE), re.MULTILINE)
+    assert row is not None
+    said = {code for code, exponent in EXPONENTS.items() if exponent == decimals}
+    assert set(row[1].split(", ")) == said
+
+
+def test_the_sandbox_s_magic_amounts_are_all_told() -> None:
+    told = {int(cell) for cell in table("docs/sandbox.md", "ends in")}
+    special = {
+        ending
+        for ending in range(100)
+        if magic.instrument(100 + ending, 1).name != "GOOD"
+        or magic.refund_is_pending(ending)
+        or magic.refund_is_unfunded(ending)
+    }
+    assert told == special
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_queries_run(name: str, sqlite_url: str) -> None:
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite+aiosqlite:///"))) as database:
+        for block in blocks(name):
+            if block.language == "sql":
+                assert database.execute(block.text).fetchall()[:0] == []

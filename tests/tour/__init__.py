@@ -1,0 +1,1 @@
+"""The tour that a newcomer takes, as a newcomer takes it."""
