@@ -1,15 +1,14 @@
 """/v1/attention: what the machine could not settle. What to do: docs/attention.md."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from litestar import Request, Router, get, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
-from api.bodies import Body
-from api.bodies import decode as decode_body
-from api.paging import Cursor, Limit, Page, decode, encode
+from api.bodies import Body, StrictBody
+from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.attention import AttentionItem, resolve
@@ -29,7 +28,7 @@ def _merchants(caller: Caller) -> tuple[str, ...]:
 
 @get(
     "/",
-    guards=[needs("finance:read")],
+    guards=[needs("finance:read"), only_filters("kind", "status", "order")],
     summary="List what needs attention",
     operation_id="listAttention",
 )
@@ -38,9 +37,9 @@ async def list_items(
     caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    kind: AttentionKind | None = None,
-    status: Literal["open", "resolved"] | None = None,
-    order: str | None = None,
+    kind: FromQuery[AttentionKind | None] = None,
+    status: FromQuery[Literal["open", "resolved"] | None] = None,
+    order: FromQuery[str | None] = None,
 ) -> Page[AttentionItem]:
     """Items of all orders, newest first; with a secret key also those of no merchant."""
     items, last = await services.attention.items(
@@ -59,18 +58,18 @@ async def list_items(
     "/{item_id:str}/resolve",
     status_code=200,
     guards=[needs("orders:write")],
+    dto=StrictBody[Resolution],
+    return_dto=None,
     summary="Take an item off the list",
     operation_id="resolveAttention",
 )
 async def resolve_item(
     item_id: FromPath[str],
-    request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
+    data: JSONBody[Resolution] = Resolution(),  # noqa: B008 (frozen)
 ) -> AttentionItem:
     """You have dealt with it: `{"note": …}` says how. If it reads otherwise later, it is back."""
-    body = await request.body()
-    data = decode_body(body, Resolution) if body else Resolution()
     return await resolve(
         services.ctx, _merchants(caller), caller.livemode, item_id, caller.key_id, data.note
     )

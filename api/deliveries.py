@@ -2,24 +2,29 @@
 
 from litestar import Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
-from api.paging import Cursor, Limit, Page, decode, encode
+from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.deliveries import DeliveryStatus
 from gateway.endpoints import DeliveryDetail, DeliveryResource
 
 
-@get("/", summary="List deliveries", operation_id="listDeliveries")
+@get(
+    "/",
+    guards=[only_filters("endpoint", "status", "event")],
+    summary="List deliveries",
+    operation_id="listDeliveries",
+)
 async def list_deliveries(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    endpoint: str | None = None,
-    status: DeliveryStatus | None = None,
-    event: str | None = None,
+    endpoint: FromQuery[str | None] = None,
+    status: FromQuery[DeliveryStatus | None] = None,
+    event: FromQuery[str | None] = None,
 ) -> Page[DeliveryResource]:
     """Deliveries, newest first. `event` is an event's id, or a type such as `order.paid`."""
     deliveries, last = await services.delivery_log.page(

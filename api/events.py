@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import msgspec
 from litestar import Router, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, FromQuery, Parameter
 
 from api import paging
-from api.paging import Limit
+from api.paging import Limit, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.endpoints import EventData, EventType
@@ -72,14 +72,19 @@ def _place(cursor: str | None) -> int:
     return place
 
 
-@get("/", summary="Follow the events", operation_id="listEvents")
+@get(
+    "/",
+    guards=[only_filters("type", "order")],
+    summary="Follow the events",
+    operation_id="listEvents",
+)
 async def list_events(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: FeedCursor = None,
-    type: list[EventType] | None = None,
-    order: str | None = None,
+    type: FromQuery[list[EventType] | None] = None,
+    order: FromQuery[str | None] = None,
 ) -> EventPage:
     """Events, oldest first, each exactly once and none left out for whoever follows the cursor.
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from api.bodies import Body, StrictBody
 from api.outbound import UnsafeUrl, check_url
-from api.paging import Cursor, Limit, Page, decode, encode
+from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.deliveries import EndpointStatus
@@ -99,7 +99,12 @@ def _filter(events: list[Any]) -> list[str]:
     return ["*"] if "*" in events else sorted(set(events))
 
 
-@get("/", summary="List webhook endpoints", operation_id="listWebhookEndpoints")
+@get(
+    "/",
+    guards=[only_filters()],
+    summary="List webhook endpoints",
+    operation_id="listWebhookEndpoints",
+)
 async def list_endpoints(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],

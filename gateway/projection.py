@@ -95,7 +95,7 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
         attention += flags(facts, payment_id)
 
     payments, kept = choose_kept(payments, groups)
-    attention += paid_twice(payments, refunds, disputes)
+    attention += paid_twice(terms, payments, refunds, disputes)
     fee = total_fee(terms, groups, refunds)
     captured_total = sum(payment.amount_captured for payment in payments)
     refunded_total = sum(payment.amount_refunded for payment in payments)

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.facts import AttentionResolved, CallSettled, Flagged, PaidTwice, Unrecognized
 from gateway.ids import derived_id
-from gateway.order import Attention, DisputeState, PaymentState, RefundState
+from gateway.order import Attention, DisputeState, OrderTerms, PaymentState, RefundState
 
 if TYPE_CHECKING:
     from gateway.projection import Facts
@@ -42,6 +42,7 @@ def choose_kept(
 
 
 def paid_twice(
+    terms: OrderTerms,
     payments: Iterable[PaymentState],
     refunds: Sequence[RefundState],
     disputes: Sequence[DisputeState],
@@ -51,7 +52,12 @@ def paid_twice(
     for payment in payments:
         if payment.duplicate_of is None:
             continue
-        lost = sum(d.amount for d in disputes if d.payment_id == payment.id and d.status == "lost")
+        lost = sum(
+            dispute.amount
+            for dispute in disputes
+            if dispute.payment_id == payment.id
+            and (dispute.status, dispute.currency) == ("lost", terms.currency)
+        )
         if payment.amount_refunded + lost >= payment.amount_captured:
             continue
         own = next((r for r in refunds if r.id == duplicate_refund_id(payment.id)), None)
