@@ -153,10 +153,7 @@ by_kind: dict[type, st.SearchStrategy[Fact]] = {
 }
 facts: st.SearchStrategy[Fact] = st.sampled_from(list(by_kind)).flatmap(by_kind.__getitem__)
 of_order = (
-    by_kind[OrderCanceled]
-    | by_kind[OrderExpired]
-    | by_kind[Flagged]
-    | by_kind[AttentionResolved]
+    by_kind[OrderCanceled] | by_kind[OrderExpired] | by_kind[Flagged] | by_kind[AttentionResolved]
 )
 recorded: st.SearchStrategy[Recorded] = st.one_of(
     st.builds(Recorded, payment_ids, facts),
