@@ -30,8 +30,9 @@ Role = Literal["api", "worker"]
 _START_SECONDS = 30
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
-    ["tests.multiprocess.town", "asyncpg", "httpcore", "pydantic", "providers.stripe.plugin", "providers.paypal.adapter",
-     "providers.paypal.certificates", "providers.paypal.sdk", "providers.paypal.webhook"]
+    ["tests.multiprocess.town", "asyncpg", "httpcore", "pydantic", "providers.stripe.plugin",
+     "providers.paypal.adapter", "providers.paypal.certificates", "providers.paypal.sdk",
+     "providers.paypal.webhook"]
 )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def _main(
     if ahead:  # what follows finds no other way to open its services
         clock = WrongClock(ahead)
         opened = functools.partial(open_services, clock=clock, moved=False)
-        serving.open_services = opened  # type: ignore[assignment]
+        vars(serving)["open_services"] = opened
     settings = load(environment)
 
     def tell() -> None:
@@ -191,7 +192,8 @@ async def town(
     """APIs and workers; `ahead`: how wrong their clocks are, first the APIs'."""
     async with AsyncExitStack() as stack:
         opened = Town(house)
-        roles: list[Role] = ["api"] * apis + ["worker"] * workers
+        plan: list[tuple[Role, int]] = [("api", apis), ("worker", workers)]
+        roles = [role for role, count in plan for _ in range(count)]
         clocks = (*ahead, *[timedelta()] * len(roles))
         await asyncio.gather(
             *(

@@ -52,7 +52,7 @@ async def version(database: Database) -> str | None:
 
 def _differences(connection: Connection) -> list[Any]:
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return compare_metadata(context, t.metadata)
+    return list(compare_metadata(context, t.metadata))
 
 
 def _reflected(connection: Connection) -> MetaData:
