@@ -3,6 +3,7 @@
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar.dto import MsgspecDTO
@@ -93,6 +94,20 @@ def known_currency(currency: str, path: str) -> None:
         exponent(currency)
     except InvalidAmount as error:
         raise InvalidAmount(error.detail, path=path) from None
+
+
+def usable_url(url: str, path: str) -> None:
+    """Raises InvalidRequest for an address that matches the pattern and yet cannot be taken apart.
+
+    The buyer is to be sent there: `https://[::1`, say, would only be found out on the return.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidRequest("this is no usable web address", path=path)
 
 
 # --- the bodies -----------------------------------------------------------------------------------

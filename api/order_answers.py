@@ -34,7 +34,12 @@ async def find_order(
         and not hmac.compare_digest(order.client_token.encode(), (client_token or "").encode())
     ):
         raise NotFound(f"there is no order {order_id}")
-    return order
+    return order if caller.kind != "publishable" else for_the_buyer(order)
+
+
+def for_the_buyer(order: OrderResource) -> OrderResource:
+    """The order without what is the merchant's own business: a publishable key is in a browser."""
+    return msgspec.structs.replace(order, fee=None, net=None, attention=())
 
 
 async def answer_with_order(

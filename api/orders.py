@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 
 from api import order_actions
-from api.bodies import NewItem, NewOrderBody, StrictBody, known_currency
+from api.bodies import NewItem, NewOrderBody, StrictBody, known_currency, usable_url
 from api.idempotency import KeyHeader
 from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order
 from api.paging import Cursor, Limit, Page, known_filter
@@ -78,9 +78,7 @@ async def create(
 
 async def _priced(services: Services, caller: Caller, data: NewOrderBody) -> tuple[OrderItem, ...]:
     """The order's lines with the server's prices. Raises InvalidRequest, Forbidden."""
-    known_currency(data.currency, "currency")
-    for position, item in enumerate(data.items):
-        _check_item(position, item, caller)
+    _check(data, caller)
     products = sorted({item.product for item in data.items if item.product is not None})
     quoted = await services.catalogue.quote(
         caller.merchant_id, caller.livemode, data.currency, products
@@ -93,6 +91,15 @@ async def _priced(services: Services, caller: Caller, data: NewOrderBody) -> tup
             name, unit_amount = item.name or "", item.unit_amount or 0
         items.append(OrderItem(item.product, name, unit_amount, item.quantity))
     return tuple(items)
+
+
+def _check(data: NewOrderBody, caller: Caller) -> None:
+    """What the body's types cannot say. Raises InvalidRequest, Forbidden."""
+    known_currency(data.currency, "currency")
+    usable_url(data.success_url, "success_url")
+    usable_url(data.cancel_url, "cancel_url")
+    for position, item in enumerate(data.items):
+        _check_item(position, item, caller)
 
 
 def _check_item(position: int, item: NewItem, caller: Caller) -> None:

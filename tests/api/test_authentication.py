@@ -5,7 +5,7 @@ import pytest
 
 from api.security import SCOPES
 from gateway.errors import GatewayError
-from tests.api.conftest import Gateway, code_of, order_body
+from tests.api.conftest import Gateway, code_of, order_body, page_of
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,10 @@ async def test_a_publishable_key_orders_from_the_catalogue_and_sees_its_order_on
         headers={"Authorization": f"Bearer {public}"},
     )
     assert answer.status_code == 200
+    gateway.fake.buyer_pays(page_of(order))
+    assert (await gateway.post(f"{path}/confirm")).json()["fee"] == 70
+    paid = (await gateway.get(path, key=public, client_token=token)).json()
+    assert (paid["status"], paid["fee"], paid["net"]) == ("paid", None, None)  # not the buyer's
     other = await gateway.order()
     for wrong in (None, "", "ct_wrong", other["client_token"], token.upper(), token + "é"):
         params = {} if wrong is None else {"client_token": wrong}

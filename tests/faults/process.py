@@ -23,7 +23,7 @@ from gateway.records import Operation
 from tests.faults.stage import House, serve_app, with_store
 
 Moment = Literal["before reserve", "after reserve", "before settle", "after settle", "after claim"]
-_START_SECONDS = 30
+_START_SECONDS = 60
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.faults.process", "tests.faults.warm"])
 

@@ -19,18 +19,17 @@ def kinds(order: dict[str, Any]) -> set[str]:
 
 @each_provider
 @pytest.mark.parametrize(
-    "alteration",
+    ("alteration", "by"),
     [
-        {"amount": 5300},
-        {"amount": 5500},
-        {"amount": 54},
-        {"currency": "JPY"},
-        {"currency": "EUR"},
-        {"amount": 54, "currency": "KWD"},
+        ({"amount": 5300}, "webhook"),
+        ({"amount": 5500}, "sweep"),
+        ({"amount": 54}, "webhook"),
+        ({"currency": "JPY"}, "webhook"),
+        ({"currency": "EUR"}, "sweep"),
+        ({"amount": 54, "currency": "KWD"}, "webhook"),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("by", ["webhook", "sweep"])
 async def test_another_amount_or_currency(
     gateway: Gateway, sandbox: Sandbox, provider: str, alteration: dict[str, Any], by: str
 ) -> None:
