@@ -281,9 +281,11 @@ async def open_gateway(
     ):
         if listens:
             await listen(sandbox, url)
-        yield Gateway(http, services, sandbox, url, clock, listens)
-        if listens:
-            await listen(sandbox, "")
+        try:
+            yield Gateway(http, services, sandbox, url, clock, listens)
+        finally:
+            if listens:
+                await listen(sandbox, "")
 
 
 @asynccontextmanager
