@@ -10,11 +10,11 @@ import httpx
 import msgspec
 import pytest
 
-from api.app import create_app
 from api.delivering import Deliverer
 from api.settings import Settings
 from api.wiring import Services, open_services
 from gateway.records import MerchantEvent
+from tests.application import application
 from tests.webhooks.receiver import Receiver, receiving
 
 SECRET = "a secret of this test's gateway, long enough"
@@ -130,7 +130,7 @@ async def start() -> AsyncIterator[Start]:
             services = await stack.enter_async_context(open_services(settings, clock=clock))
             merchant = await services.keys.merchant("Shop")
             key = await services.keys.create(merchant, "secret", livemode=False)
-            app = create_app(services)
+            app = stack.enter_context(application(services))
             http = await stack.enter_async_context(client(app, key))
             return Gateway(services, app, http, clock, merchant)
 
