@@ -39,7 +39,13 @@ class Settings(msgspec.Struct, frozen=True):
 
 def environment(directory: Path | None = None) -> dict[str, str]:
     """The process's environment over the `.env` file's; empty values count as unset."""
-    values = dotenv_values((directory or Path.cwd()) / ".env") | dict(os.environ)
+    file = (directory or Path.cwd()) / ".env"
+    try:
+        values = dotenv_values(file) | dict(os.environ)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{file} cannot be read as UTF-8 text ({type(error).__name__})"
+        ) from None
     return {name: value for name, value in values.items() if value}
 
 

@@ -43,6 +43,10 @@ async def _reserve(
             code="order_not_authorized",
         )
     money = _captured_money(ctx, order, payment, amount)
+    if any(o.verb == "cancel" for o in await tx.unsettled(order.merchant_id, payment.id)):
+        raise Conflict(
+            "the order is being canceled; look at it in a few seconds", code="payment_in_doubt"
+        )
     await _refuse_second_amount(tx, locked, payment.id, money)
     requested = CaptureRequested(amount=money.amount, currency=money.currency, at=ctx.now())
     await record(ctx, tx, locked, payment.id, [requested], source="the merchant's request")

@@ -1,5 +1,7 @@
 """Closing attempts and orders: cancel, expire, make way for another provider."""
 
+import asyncio
+
 from gateway.attempts import let_retry, lock, operation_for, payment_ref, refuse, refuse_paid
 from gateway.confirm import confirm_order
 from gateway.context import Context
@@ -8,8 +10,13 @@ from gateway.facts import OrderCanceled, OrderExpired
 from gateway.idempotency import IdempotentRequest
 from gateway.operations import Settlement, perform, reserve
 from gateway.order import CLOSED_PAYMENTS, OrderState, PaymentState
+from gateway.ports import Transaction
 from gateway.recording import record
 from gateway.records import Answer, CancelCall
+
+#: How often, and after how many seconds each, a request waits for a call that is under way.
+PATIENCE_TRIES = 6
+PATIENCE_PAUSE = 0.4
 
 
 async def close_attempt(
@@ -17,7 +24,8 @@ async def close_attempt(
 ) -> Settlement | None:
     """Close an attempt at its provider: expire its checkout, or void its authorization.
 
-    None when there is nothing to close. Raises Conflict for a provider that cannot do it.
+    None when there is nothing to close. Raises Conflict for a provider that cannot do it, and
+    `payment_in_doubt` while a call of ours may be taking the money.
     """
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, merchant_id, order_id)
@@ -31,12 +39,27 @@ async def close_attempt(
                 f"{provider.plugin.display_name} cannot close a checkout; wait until it expires",
                 code="not_supported_by_provider",
             )
+        await refuse_while_taking(tx, merchant_id, payment_id)
         key = f"{payment_id}-cancel"
         operation = operation_for(
             ctx, locked.record, payment_id, payment.provider, key, CancelCall(ref)
         )
         operation = await reserve(ctx, tx, operation)
     return await perform(ctx, operation)
+
+
+async def refuse_while_taking(tx: Transaction, merchant_id: str, payment_id: str) -> None:
+    """Raises Conflict `payment_in_doubt` while a confirm or capture is under way.
+
+    It may capture what the buyer has approved: closed in between, the payment would be canceled
+    here and charged there.
+    """
+    if any(o.verb in ("confirm", "capture") for o in await tx.unsettled(merchant_id, payment_id)):
+        raise Conflict(
+            f"the provider is being asked about {payment_id} at this moment, and may take the "
+            "money; try again in a few seconds",
+            code="payment_in_doubt",
+        )
 
 
 def can_close(ctx: Context, payment: PaymentState) -> bool:
@@ -55,7 +78,7 @@ async def close_attempts(ctx: Context, merchant_id: str, order_id: str) -> Order
         _, state = await lock(tx, merchant_id, order_id)
     refuse_paid(state)
     for payment in state.payments:
-        settlement = await close_attempt(ctx, merchant_id, order_id, payment.id)
+        settlement = await _close_patiently(ctx, merchant_id, order_id, payment.id)
         if settlement is None:
             continue
         state = settlement.state
@@ -67,6 +90,20 @@ async def close_attempts(ctx: Context, merchant_id: str, order_id: str) -> Order
                 code="payment_in_doubt",
             )
     return state
+
+
+async def _close_patiently(
+    ctx: Context, merchant_id: str, order_id: str, payment_id: str
+) -> Settlement | None:
+    """Wait a little for what is under way, as a caller would have to, then close the attempt."""
+    for _ in range(PATIENCE_TRIES):
+        try:
+            return await close_attempt(ctx, merchant_id, order_id, payment_id)
+        except Conflict as error:
+            if error.code != "payment_in_doubt":
+                raise
+        await asyncio.sleep(PATIENCE_PAUSE)
+    return await close_attempt(ctx, merchant_id, order_id, payment_id)
 
 
 async def cancel_order(
@@ -105,7 +142,10 @@ async def expire_order(ctx: Context, merchant_id: str, order_id: str) -> bool:
         _, state = await lock(tx, merchant_id, order_id)
     for payment in state.payments:
         if payment.status == "open" and can_close(ctx, payment):
-            await close_attempt(ctx, merchant_id, order_id, payment.id)
+            try:
+                await close_attempt(ctx, merchant_id, order_id, payment.id)
+            except Conflict:  # it is being asked about at this moment
+                return False
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, merchant_id, order_id)
         if state.status not in ("open", "processing"):

@@ -16,8 +16,8 @@ async def confirm_payment(
     """Ask about one payment. Safe to repeat: one try of the buyer's is one key.
 
     Asking may capture, so a payment that is not closed while another one pays the order is closed
-    instead, which tells its truth too. None when there is nothing to ask: it is closed, or its
-    checkout is not known.
+    instead, which tells its truth too. None when there is nothing to ask: it is closed or being
+    closed, or its checkout is not known.
     """
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, merchant_id, order_id)
@@ -25,10 +25,15 @@ async def confirm_payment(
         ref = payment_ref(locked.record, payment)
         if ref is None or payment.status in _NOT_ASKED:
             return None
+        under_way = {operation.verb for operation in await tx.unsettled(merchant_id, payment_id)}
+        if "cancel" in under_way:
+            return None
         # After a decline the buyer tries anew, and so do we, under a new key.
         key = f"{payment_id}-confirm-{payment.declines}"
         call: Call = ConfirmCall(ref)
         if _needless(ctx, state, payment):
+            if under_way & {"confirm", "capture"}:  # it may be taking the money: look again later
+                return None
             key, call = f"{payment_id}-cancel", CancelCall(ref)
         operation = operation_for(ctx, locked.record, payment_id, payment.provider, key, call)
         operation = await reserve(ctx, tx, operation)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+import msgspec
+
 from gateway.attempts import lock
 from gateway.context import Context
 from gateway.errors import NotFound, WebhookInvalid
@@ -29,6 +31,8 @@ async def receive(ctx: Context, provider_name: str, headers: Mapping[str, str], 
     if provider is None:
         raise NotFound(f"there is no provider {provider_name}")
     event = await provider.adapter.verify_webhook(headers, body)
+    if b"\\u0000" in msgspec.json.encode(event):
+        raise WebhookInvalid("the event has a NUL character in it, which cannot be stored")
     await ctx.store.store_event(
         ReceivedEvent(
             provider=provider_name,

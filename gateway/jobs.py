@@ -7,6 +7,7 @@ keeps a worker that lost its lease from finishing or re-timing another one's job
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from gateway import inbox
@@ -16,7 +17,7 @@ from gateway.closing import can_close, close_attempt, expire_order
 from gateway.confirm import confirm_payment
 from gateway.context import Context
 from gateway.duplicates import refund_duplicate
-from gateway.errors import GatewayError
+from gateway.errors import Conflict, GatewayError
 from gateway.operations import Settlement, look_up, perform, window_passed
 from gateway.order import CLOSED_PAYMENTS, OrderState
 from gateway.ports import Transaction
@@ -173,7 +174,8 @@ async def _check_payment(ctx: Context, job: Job) -> None:
     async with ctx.store.transaction() as tx:
         _, state = await lock(tx, job.merchant_id, order_id)
     if _abandoned(state, job.subject) and can_close(ctx, state.payment(job.subject)):
-        await close_attempt(ctx, job.merchant_id, order_id, job.subject)
+        with suppress(Conflict):  # it is being asked about at this moment: look again later
+            await close_attempt(ctx, job.merchant_id, order_id, job.subject)
     else:
         await confirm_payment(ctx, job.merchant_id, order_id, job.subject)
     async with ctx.store.transaction() as tx:

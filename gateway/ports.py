@@ -74,6 +74,13 @@ class Transaction(Protocol):
         """The operation with this key."""
         ...
 
+    async def unsettled(self, merchant_id: str, payment_id: str) -> "Sequence[Operation]":
+        """The payment's operations that are under way or in doubt; its refunds are not among them.
+
+        Under the order's lock that is a decision: what is not there now, starts after it.
+        """
+        ...
+
     async def save_attempt(self, operation: "Operation", *, settled: bool, outcome: str) -> None:
         """Count an attempt and note how it ended."""
         ...
@@ -186,8 +193,9 @@ class Transaction(Protocol):
         """Note what the request under this key has reserved, for a resumption."""
         ...
 
-    async def answer_key(self, claim: "KeyClaim", answer: "Answer") -> None:
-        """Store the answer that every repetition will get."""
+    async def answer_key(self, claim: "KeyClaim", answer: "Answer") -> "Answer":
+        """Store the answer that every repetition will get. Returns it, or the one that was first:
+        a request whose lease ran out may have been carried on, and answered, by another one."""
         ...
 
     async def release_key(self, claim: "KeyClaim") -> None:

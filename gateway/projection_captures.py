@@ -39,10 +39,12 @@ def captured_money(terms: OrderTerms, payment_id: str, facts: Facts) -> tuple[in
         expected |= {f.amount for f in facts.of(CaptureRequested) if f.currency == terms.currency}
     disagree = any(len(of_one) > 1 for of_one in amounts.values())
     if amounts and (total not in expected or disagree):
+        most = sum(max(of_one) for of_one in amounts.values())
+        told = f"{total} or {most}" if disagree else str(total)
         complaints.append(
             Attention(
                 "amount_mismatch",
-                f"the provider captured {total} {terms.currency} where {terms.amount} was due; "
+                f"the provider captured {told} {terms.currency} where {terms.amount} was due; "
                 "refund it, or settle the difference with the buyer",
                 payment_id,
                 min(amounts),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
+import threading
 from pathlib import Path
 
 import click
@@ -32,6 +34,7 @@ from sandbox.world import Config
     help="Where to write the settings of a gateway that talks to it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+@click.option("--while-stdin", is_flag=True, help="End when standard input is closed.")
 def main(
     host: str,
     port: int,
@@ -42,6 +45,7 @@ def main(
     state_dir: Path | None,
     env_file: Path | None,
     as_json: bool,
+    while_stdin: bool,
 ) -> None:
     """Serve a stand-in for Stripe's and PayPal's APIs. No real money is involved."""
     try:
@@ -72,7 +76,17 @@ def main(
             for name, value in environment.items():
                 click.echo(f"  {name}={value}")
 
-        asyncio.run(Server(app, announce).serve(sockets=[listening]))
+        server = Server(app, announce)
+        if while_stdin:
+            threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+        asyncio.run(server.serve(sockets=[listening]))
+
+
+def _end_with_stdin(server: Server) -> None:
+    """Whoever started us holds the other end: when it has died, however it did, so do we."""
+    while os.read(0, 1024):
+        pass
+    server.should_exit = True
 
 
 if __name__ == "__main__":

@@ -316,24 +316,19 @@ class SqlTransaction(AttentionTransaction, InboxTransaction):
     async def operation(self, merchant_id: str, key: str) -> Operation | None:
         """The operation with this key."""
         c = t.operations.c
-        row = (
-            await self._execute(
-                select(t.operations).where(c.merchant_id == merchant_id, c.key == key)
-            )
-        ).first()
-        if row is None:
-            return None
-        return Operation(
-            key=row.key,
-            merchant_id=row.merchant_id,
-            order_id=row.order_id,
-            payment_id=row.payment_id,
-            provider=row.provider,
-            call=_decode_call(row.call),
-            created_at=row.created_at,
-            settled=row.settled,
-            attempts=row.attempts,
+        found = select(t.operations).where(c.merchant_id == merchant_id, c.key == key)
+        row = (await self._execute(found)).first()
+        return None if row is None else _operation(row)
+
+    async def unsettled(self, merchant_id: str, payment_id: str) -> Sequence[Operation]:
+        """The payment's unsettled operations but for refunds: their keys begin with its id."""
+        c = t.operations.c
+        found = select(t.operations).where(
+            c.merchant_id == merchant_id,
+            c.key.between(f"{payment_id}-", f"{payment_id}-~"),
+            c.settled.is_(False),
         )
+        return [_operation(row) for row in await self._execute(found)]
 
     async def save_attempt(self, operation: Operation, *, settled: bool, outcome: str) -> None:
         """Count an attempt. What another process has settled meanwhile stays settled."""
@@ -405,6 +400,20 @@ class SqlTransaction(AttentionTransaction, InboxTransaction):
                 for entry in entries
             ],
         )
+
+
+def _operation(row: Row[Any]) -> Operation:
+    return Operation(
+        key=row.key,
+        merchant_id=row.merchant_id,
+        order_id=row.order_id,
+        payment_id=row.payment_id,
+        provider=row.provider,
+        call=_decode_call(row.call),
+        created_at=row.created_at,
+        settled=row.settled,
+        attempts=row.attempts,
+    )
 
 
 def _order_state(state: OrderState, at: datetime) -> dict[str, Any]:

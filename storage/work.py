@@ -179,9 +179,20 @@ class WorkTransaction:
         """Note what the request has reserved."""
         await self._update_key(claim, resource_id=resource_id)
 
-    async def answer_key(self, claim: KeyClaim, answer: Answer) -> None:
-        """Store the answer that every repetition will get."""
-        await self._update_key(claim, answer_status=answer.status, answer_body=answer.body)
+    async def answer_key(self, claim: KeyClaim, answer: Answer) -> Answer:
+        """Store the answer that every repetition will get; returns it, or an earlier one."""
+        c = t.idempotency_keys.c
+        stored = await self._execute(
+            update(t.idempotency_keys)
+            .where(*_key(claim), c.answer_status.is_(None))
+            .values(answer_status=answer.status, answer_body=answer.body)
+        )
+        if stored.rowcount == 0:
+            query = select(c.answer_status, c.answer_body).where(*_key(claim))
+            first = (await self._execute(query)).first()
+            if first is not None:
+                return Answer(first.answer_status, first.answer_body)
+        return answer
 
     async def release_key(self, claim: KeyClaim) -> None:
         """End the lease now: the next request with this key carries on."""

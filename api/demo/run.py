@@ -42,7 +42,10 @@ def run_demo(*, port: int, sandbox_port: int, data: Path, as_json: bool) -> None
     logs.configure("warning", pretty=sys.stderr.isatty())
     for number in (port, sandbox_port):
         _check_free(number)
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{data} cannot be made: {error.strerror}; choose --data") from None
     serving.run(_demo(port, sandbox_port, data, as_json))
 
 
@@ -101,6 +104,8 @@ async def _sandbox(url: str, port: int, data: Path) -> AsyncIterator[dict[str, A
         f"--webhook-stripe-url={url}/webhooks/stripe",
         f"--webhook-paypal-url={url}/webhooks/paypal",
         "--json",
+        "--while-stdin",  # however we end, the pipe closes
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C reaches us alone, and we end it in good order
     )

@@ -56,6 +56,19 @@ async def test_an_event_that_asks_for_the_truth(gateway: Gateway) -> None:
     assert gateway.fake.count("confirm") == 1
 
 
+@pytest.mark.parametrize("event_id", ["ev_\0", "ev_1"])
+async def test_a_genuine_event_that_the_database_cannot_hold_is_refused(
+    gateway: Gateway, event_id: str
+) -> None:
+    """PostgreSQL stores no NUL character: better a 400 on arrival than a dead letter."""
+    page = gateway.fake.buyer_pays(page_of(await gateway.order()))
+    headers, body = gateway.fake.event(page, event_id)
+    answer = await gateway.http.post("/webhooks/fake", headers=headers, content=body)
+    genuine = event_id == "ev_1"
+    assert answer.status_code == (200 if genuine else 400)
+    assert await _stored(gateway) == int(genuine)
+
+
 @pytest.mark.parametrize("content", [{"type": "weather"}, {"type": "paid", "page": "pg_stranger"}])
 async def test_events_that_concern_no_order_are_kept_and_disturb_nobody(
     gateway: Gateway, content: dict[str, Any]

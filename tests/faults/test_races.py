@@ -121,3 +121,31 @@ async def test_the_same_key(scene: Scene, sandbox: Sandbox, provider: str, verb:
     orders = (await scene.gateway.http.get("/v1/orders")).json()["data"]
     assert len(orders) == (2 if verb == "create" else 1)
     await sandbox.agrees(*orders)
+
+
+@pytest.mark.parametrize("verb", ["cancel", "payments"])
+@pytest.mark.parametrize("fault", ["slow", "reset"])
+async def test_closing_while_the_money_is_being_taken(
+    scene: Scene, sandbox: Sandbox, provider: str, verb: str, fault: str
+) -> None:
+    """Never told canceled (or given a second page) and charged all the same."""
+    order = await scene.gateway.create(provider)
+    await sandbox.webhooks("drop")
+    await sandbox.buyer(order)
+    takes = {"stripe": "retrieve_session", "paypal": "capture_order"}[provider]
+    await sandbox.control(
+        "faults", provider=provider, operation=takes, fault=fault, times=1, seconds=0.6
+    )
+    confirming = asyncio.create_task(scene.door(0).confirm(order))
+    async with asyncio.timeout(10):
+        while not await sandbox.calls(provider, takes):  # noqa: ASYNC110 -- it is to be there
+            await asyncio.sleep(0.01)
+    body = {} if verb == "cancel" else {"provider": provider}
+    closed = await scene.door(1).post(f"/v1/orders/{order['id']}/{verb}", "close", body)
+    await confirming
+    assert closed.status_code == 409, closed.text
+    assert closed.json()["code"] in ("order_already_paid", "payment_in_doubt")
+    await scene.gateway.later(minutes=10)
+    order = await scene.gateway.order(order)
+    assert (order["status"], order["attention"], len(order["payments"])) == ("paid", [], 1)
+    await sandbox.agrees(order)

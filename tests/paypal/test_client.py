@@ -308,7 +308,7 @@ async def test_without_a_token_nothing_was_done(
 async def test_waiting_tasks_share_a_failed_fetch(
     adapter: PaymentProvider, fake: FakePayPal
 ) -> None:
-    fake.on(TOKEN_PATH, Answer(500, seconds=0.2))
+    fake.on(TOKEN_PATH, Answer(500, seconds=1.5))
     failures = []
 
     async def attempt() -> None:

@@ -25,6 +25,18 @@ def test_it_says_where_it_is_and_stops_on_sigterm() -> None:
     assert rest == ""
 
 
+def test_it_ends_with_whoever_started_it() -> None:
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--json", "--while-stdin"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        assert httpx.get(f"{url}/_control/clock").status_code == 200
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
 def test_it_says_in_one_line_that_the_port_is_taken() -> None:
     from sandbox.server import listen
 

@@ -60,6 +60,15 @@ async def test_an_answered_key_replays_for_ever(store: SqlStore, second: SqlStor
     assert await queries.earlier(KeyClaim(MERCHANT, False, "k-1", "b" * 64)) == (None, False)
 
 
+async def test_the_first_answer_stands(store: SqlStore) -> None:
+    """Of two runs under one key, the second took over after the first one's lease: one answer."""
+    await _claim(store)
+    first, late = Answer(201, b"first"), Answer(201, b"late")
+    for answer in (first, late):
+        async with store.transaction() as tx:
+            assert await tx.answer_key(CLAIM, answer) == first
+
+
 async def test_another_request_under_the_key_is_a_mismatch_whenever_it_comes(
     store: SqlStore,
 ) -> None:
