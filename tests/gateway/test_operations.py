@@ -5,6 +5,7 @@ That the same holds across crashes and real databases is shown in tests/faults.
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.errors import OutcomeUnknown, Rejected, Unavailable
@@ -137,6 +138,22 @@ async def test_the_doubts_of_another_operation_are_not_settled(scene: Make) -> N
 
 
 # --- the other verbs ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("?"), Unavailable("later")])
+async def test_no_answer_to_what_another_process_has_settled_is_no_doubt(
+    scene: Make, error: Exception
+) -> None:
+    """Its lease ran out during the call, and another process got the answer under the same key."""
+    it: Scene = scene(AbleAdapter(error))
+    it.store.stored = msgspec.structs.replace(it.operation, settled=True)
+
+    settlement = await perform(it.ctx, it.operation, tries=1)
+
+    assert (settlement.outcome, settlement.settled, settlement.error) == ("succeeded", True, None)
+    assert not [r for r in it.store.order.recorded if isinstance(r.fact, CallUnknown)]
+    assert it.store.attempts == [(False, "unknown" if "?" in str(error) else "unavailable")]
+    assert it.store.jobs == {("confirm_payment", FIRST)}, "the truth is looked at once more"
 
 
 async def test_a_checkout_that_is_refused_fails_its_payment(scene: Make) -> None:
