@@ -11,7 +11,20 @@ from litestar.exceptions import HTTPException
 from litestar.plugins import InitPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import buyer, operations, orders, problems, products, providers, refunds, webhooks
+from api import (
+    attention,
+    buyer,
+    deliveries,
+    events,
+    operations,
+    orders,
+    problems,
+    products,
+    providers,
+    refunds,
+    webhook_endpoints,
+    webhooks,
+)
 from api.logs import log, request_id
 from api.reference import Reference
 from api.security import Caller
@@ -30,6 +43,10 @@ def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "Wit
             products.router,
             orders.router,
             refunds.router,
+            attention.router,
+            events.router,
+            webhook_endpoints.router,
+            deliveries.router,
             webhooks.receive,
             buyer.router,
             operations.live,

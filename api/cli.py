@@ -14,7 +14,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from api import logs, serving
+from api import audit, logs, serving
+from api.copying import migrate_store
 from api.security import SCOPES, Keys, Kind
 from api.settings import Settings, database_url, environment, load, secret_key
 from api.wiring import SystemClock
@@ -118,6 +119,13 @@ def demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None:
     from api.demo.run import run_demo  # its pages and templates are of no use to the others
 
     run_demo(port=port, sandbox_port=sandbox_port, data=data, as_json=as_json)
+
+
+main.add_command(audit.verify_command)
+main.add_command(audit.reconcile_command)
+
+
+main.add_command(migrate_store)
 
 
 # --- keys -----------------------------------------------------------------------------------------

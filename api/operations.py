@@ -1,5 +1,6 @@
 """For whoever runs it: health, metrics."""
 
+import contextlib
 from typing import Any
 
 from litestar import Response, get
@@ -40,6 +41,10 @@ async def ready(services: NamedDependency[Services]) -> Response[dict[str, Any]]
     media_type="text/plain",
 )
 async def metrics(services: NamedDependency[Services]) -> Response[bytes]:
-    """Counters and histograms of this process."""
+    """Counters and histograms of this process, and what waits in the database."""
+    with contextlib.suppress(StoreUnavailable):  # the counters are worth having all the same
+        waits = await services.deliveries.oldest_pending(services.ctx.now())
+        services.metrics.oldest_delivery(waits)
+        services.metrics.attention(await services.attention.open_by_kind())
     kind = "text/plain; version=0.0.4; charset=utf-8"
     return Response(services.metrics.render(), media_type=kind)

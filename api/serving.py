@@ -15,6 +15,7 @@ from api.app import WithRequestId, create_app
 from api.settings import Settings
 from api.wiring import Services, open_services
 from gateway.errors import SettingsError, StoreUnavailable
+from storage.copying import unfinished
 from storage.migrate import pending
 
 
@@ -43,11 +44,15 @@ def until_signal() -> asyncio.Event:
 
 
 async def check_schema(database_url: str) -> None:
-    """Raises SettingsError when migrations are missing, or the database cannot be used at all."""
+    """Raises SettingsError when migrations or rows are missing, or the database cannot be used."""
     missing = await missing_migrations(database_url)
     if missing:
         raise SettingsError(
             f"the database lacks the migrations {', '.join(missing)}: run `gateway migrate`"
+        )
+    if await unfinished(database_url):
+        raise SettingsError(
+            "the copy into this database has not ended: run `gateway migrate-store` again"
         )
 
 
@@ -89,7 +94,7 @@ async def serve(
         listening = stack.enter_context(listen(host, port))
         services = await stack.enter_async_context(open_services(settings))
         if with_worker:
-            await stack.enter_async_context(worker.running(services))
+            await stack.enter_async_context(worker.running(services, stop))
         server = http_server(build(services), host, port)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         stopping = asyncio.create_task(stop.wait())
@@ -121,9 +126,10 @@ def http_server(app: Any, host: str, port: int) -> uvicorn.Server:
     )
 
 
-async def work(settings: Settings) -> None:
-    """Run a worker alone until a signal."""
+async def work(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Run a worker alone until a signal. `ready` is called once it works."""
     await check_schema(settings.database_url)
     stop = until_signal()
     async with open_services(settings) as services:
+        ready()
         await worker.run(services, stop)

@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 
 from gateway.errors import SettingsError
 from gateway.registry import ConfiguredProvider, configure, discover
-from storage.engine import normal_url
+from storage.engine import Options, normal_url
 
 DEFAULT_DATABASE = "sqlite+aiosqlite:///gateway.db"
 _SHORTEST_SECRET = 32
@@ -28,9 +28,10 @@ class Settings(msgspec.Struct, frozen=True):
     secret_key: str
     public_url: str
     providers: tuple[ConfiguredProvider, ...]
-    pool_size: int = 10
+    connections: Options = Options()
     lease_seconds: int = 40
     log_level: str = "info"
+    allow_loopback_webhooks: bool = False
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r})"
@@ -53,6 +54,20 @@ def database_url(env: Mapping[str, str]) -> str:
     return normal_url(env.get("DATABASE_URL", DEFAULT_DATABASE))
 
 
+def connections(env: Mapping[str, str]) -> Options:
+    """How this process uses its connections to the database. Raises SettingsError."""
+    return Options(
+        pool_size=_number(env, "GATEWAY_POOL_SIZE", 10, 1, 200),
+        statement_timeout=_number(env, "GATEWAY_STATEMENT_TIMEOUT_SECONDS", 30, 1, 3600),
+        lock_timeout=_number(env, "GATEWAY_LOCK_TIMEOUT_SECONDS", 10, 1, 3600),
+        idle_transaction_timeout=_number(
+            env, "GATEWAY_IDLE_TRANSACTION_TIMEOUT_SECONDS", 60, 1, 3600
+        ),
+        prepared_statements=_number(env, "GATEWAY_PREPARED_STATEMENTS", 200, 0, 10_000),
+        application_name=env.get("GATEWAY_APPLICATION_NAME", "gateway"),
+    )
+
+
 def load(env: Mapping[str, str]) -> Settings:
     """All settings. Raises SettingsError."""
     public_url = _public_url(env.get("GATEWAY_PUBLIC_URL", "http://127.0.0.1:8000"))
@@ -64,9 +79,10 @@ def load(env: Mapping[str, str]) -> Settings:
         secret_key=secret_key(env),
         public_url=public_url,
         providers=tuple(configure(discover(), env)),
-        pool_size=_number(env, "GATEWAY_POOL_SIZE", 10, 1, 200),
+        connections=connections(env),
         lease_seconds=_number(env, "GATEWAY_LEASE_SECONDS", 40, 1, 600),
         log_level=level,
+        allow_loopback_webhooks=_boolean(env, "GATEWAY_ALLOW_LOOPBACK_WEBHOOKS"),
     )
 
 
@@ -108,3 +124,10 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise SettingsError(f"{name} must be a number from {low} to {high}, not {text[:20]!r}")
     return int(text)
+
+
+def _boolean(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "false")
+    if text not in ("true", "false"):
+        raise SettingsError(f"{name} must be true or false, not {text!r}")
+    return text == "true"

@@ -10,16 +10,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from api.metrics import Metrics
+from api.outbound import Outbound, open_outbound
 from api.security import Keys
 from api.settings import Settings, check_public_url
 from gateway.context import Context
 from gateway.ids import Ids
 from gateway.ports import Clock
 from gateway.registry import open_providers
+from storage.attention import AttentionQueries
 from storage.catalogue import Catalogue
+from storage.deliveries import Deliveries
+from storage.delivery_log import DeliveryLog
+from storage.endpoints import Endpoints
 from storage.engine import Database
+from storage.feed import Feed
+from storage.occupancy import occupied
 from storage.queries import Queries
+from storage.sealing import Sealer
 from storage.store import SqlStore
+from storage.wakeup import Wakeup
 
 
 class SystemClock:
@@ -42,27 +51,56 @@ class Services:
     keys: Keys
     metrics: Metrics
     work: asyncio.Event
+    feed: Feed
+    endpoints: Endpoints
+    deliveries: Deliveries
+    delivery_log: DeliveryLog
+    outbound: Outbound
+    outgoing: asyncio.Event
+    attention: AttentionQueries
 
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, clock: Clock | None = None
+    settings: Settings, *, clock: Clock | None = None, moved: bool | None = None
 ) -> AsyncIterator[Services]:
-    """Open the database and the providers; close them on exit. Raises SettingsError."""
+    """Open the database and the providers; close them on exit. Raises SettingsError.
+
+    On PostgreSQL, leases and due times go by the database's clock, unless `clock` is one that is
+    `moved` to see what time will bring; one that is given counts as such if nothing is said.
+    """
+    if moved is None:
+        moved = clock is not None
     clock = clock or SystemClock()
     ids = Ids(clock, os.urandom)
     metrics = Metrics()
-    work = asyncio.Event()
+    work, outgoing = asyncio.Event(), asyncio.Event()
     secret = settings.secret_key.encode()
+
+    def look() -> None:
+        work.set()
+        outgoing.set()
+
+    def wake() -> None:
+        look()
+        wakeup.tell()
 
     def client_token(order_id: str) -> str:
         digest = hmac.digest(secret, b"client_token:" + order_id.encode(), hashlib.sha256)
         return f"ct_{digest.hex()[:40]}"
 
-    database = Database(settings.database_url, pool_size=settings.pool_size)
-    store = SqlStore(database, ids)
+    database = Database(settings.database_url, settings.connections, clock=None if moved else clock)
+    wakeup = Wakeup(database, look)
+    store = SqlStore(database, ids, wake)
+    sealer = Sealer(settings.secret_key, "webhook_secrets")
+    endpoints = Endpoints(database, ids, clock, sealer, os.urandom)
     try:
-        async with open_providers(settings.providers, metrics.provider_call) as providers:
+        async with (
+            occupied(database.url),
+            open_providers(settings.providers, metrics.provider_call) as providers,
+            open_outbound(loopback=settings.allow_loopback_webhooks) as outbound,
+            wakeup.running(),
+        ):
             check_public_url(settings, [provider.mode for provider in providers.values()])
             ctx = Context(
                 store=store,
@@ -72,7 +110,8 @@ async def open_services(
                 public_url=settings.public_url,
                 client_token=client_token,
                 lease=timedelta(seconds=settings.lease_seconds),
-                wake=work.set,
+                wake=wake,
+                swept=metrics.swept,
             )
             yield Services(
                 settings=settings,
@@ -83,6 +122,13 @@ async def open_services(
                 keys=Keys(database, ids, clock, settings.secret_key),
                 metrics=metrics,
                 work=work,
+                feed=Feed(database, ids, clock),
+                endpoints=endpoints,
+                deliveries=Deliveries(database, ids, clock, endpoints, os.urandom),
+                delivery_log=DeliveryLog(database, ids, clock),
+                outbound=outbound,
+                outgoing=outgoing,
+                attention=AttentionQueries(database),
             )
     finally:
         await store.close()

@@ -3,8 +3,8 @@
 from gateway.attempts import lock, operation_for, payment_ref
 from gateway.context import Context
 from gateway.operations import Finish, Settlement, perform, reserve
-from gateway.order import CLOSED_PAYMENTS
-from gateway.records import ConfirmCall
+from gateway.order import CLOSED_PAYMENTS, OrderState, PaymentState
+from gateway.records import Call, CancelCall, ConfirmCall
 
 # Asking captures what is approved; what we closed ourselves must stay closed.
 _NOT_ASKED = frozenset({"canceled", "failed", "expired"})
@@ -15,7 +15,9 @@ async def confirm_payment(
 ) -> Settlement | None:
     """Ask about one payment. Safe to repeat: one try of the buyer's is one key.
 
-    None when there is nothing to ask: it is closed or being closed, or its checkout is not known.
+    Asking may capture, so a payment that is not closed while another one pays the order is closed
+    instead, which tells its truth too. None when there is nothing to ask: it is closed or being
+    closed, or its checkout is not known.
     """
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, merchant_id, order_id)
@@ -23,15 +25,27 @@ async def confirm_payment(
         ref = payment_ref(locked.record, payment)
         if ref is None or payment.status in _NOT_ASKED:
             return None
-        if any(o.verb == "cancel" for o in await tx.unsettled(merchant_id, payment_id)):
+        under_way = {operation.verb for operation in await tx.unsettled(merchant_id, payment_id)}
+        if "cancel" in under_way:
             return None
         # After a decline the buyer tries anew, and so do we, under a new key.
         key = f"{payment_id}-confirm-{payment.declines}"
-        operation = operation_for(
-            ctx, locked.record, payment_id, payment.provider, key, ConfirmCall(ref)
-        )
+        call: Call = ConfirmCall(ref)
+        if _needless(ctx, state, payment):
+            if under_way & {"confirm", "capture"}:  # it may be taking the money: look again later
+                return None
+            key, call = f"{payment_id}-cancel", CancelCall(ref)
+        operation = operation_for(ctx, locked.record, payment_id, payment.provider, key, call)
         operation = await reserve(ctx, tx, operation)
     return await perform(ctx, operation, finish)
+
+
+def _needless(ctx: Context, state: OrderState, payment: PaymentState) -> bool:
+    """Whether another payment pays the order already, so that this one had better not."""
+    provider = ctx.providers.get(payment.provider)
+    closable = provider is not None and provider.plugin.capabilities.cancel
+    paid = any(p.paid_in_full for p in state.payments if p.id != payment.id)
+    return paid and closable and payment.status not in CLOSED_PAYMENTS
 
 
 async def confirm_order(ctx: Context, merchant_id: str, order_id: str) -> Settlement | None:

@@ -157,6 +157,8 @@ class Fee(_Fact, frozen=True, tag="fee"):
     `object_id` is the capture, refund or dispute it belongs to; `fee` and `net` are in `currency`,
     which is the settlement currency; `rate` is the exchange rate to it as an exact decimal string.
     A refund's net is negative, and its fee negative where the provider gives fees back.
+    `balance_id` is the provider's id of the booking, where it has one: a dispute that is won, or a
+    refund that fails, is booked a second time.
     """
 
     key_fields = ("object_id", "fee", "net", "currency")
@@ -290,16 +292,62 @@ class RefundRejected(_Fact, frozen=True, tag="refund_rejected"):
     at: datetime
 
 
-class Flagged(_Fact, frozen=True, tag="flagged"):
-    """Something that the machine could not settle: `flag` names the kind, `subject` the operation.
+#: Every kind of thing that may stand in the attention list; docs/attention.md says what to do.
+AttentionKind = Literal[
+    "unknown_outcome",
+    "overdue",
+    "amount_mismatch",
+    "currency_mismatch",
+    "paid_twice",
+    "refund_failed_late",
+    "refund_mismatch",
+    "refunded_twice",
+    "refund_exceeds_captured",
+    "dispute",
+    "reversed",
+    "unrecognized_state",
+    "orphan_event",
+    "dead_letter",
+]
 
-    It stands in the attention list until the subject is settled (CallSettled).
+
+class Flagged(_Fact, frozen=True, tag="flagged"):
+    """Something that the machine could not settle: `subject` is an operation, payment or refund.
+
+    It stands in the attention list until the subject is settled.
     """
 
     key_fields = ("flag", "subject")
-    flag: str
+    flag: AttentionKind
     subject: str
     detail: str
+    at: datetime
+
+
+class AttentionResolved(_Fact, frozen=True, tag="attention_resolved"):
+    """A person has dealt with an item of the attention list that read `detail`.
+
+    Should it ever read otherwise (another amount, a later date), it stands there anew. `by` is the
+    id of the API key, or the name of the command.
+    """
+
+    key_fields = ("flag", "subject", "detail")
+    flag: AttentionKind
+    subject: str
+    detail: str
+    by: str
+    at: datetime
+    note: str = ""
+
+
+class PaidTwice(_Fact, frozen=True, tag="paid_twice"):
+    """The order held the money of payment `kept` when this payment was paid too.
+
+    A decision, made once, so that it does not change with what is learnt later: this payment goes
+    back to the buyer.
+    """
+
+    kept: str
     at: datetime
 
 
@@ -342,6 +390,8 @@ OwnFact = (
     | RefundReserved
     | RefundRejected
     | Flagged
+    | AttentionResolved
+    | PaidTwice
     | OrderCanceled
     | OrderExpired
 )

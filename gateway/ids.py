@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from gateway.ports import Clock
 
 #: Prefixes of every id that others see, and of the few that stay inside.
-PREFIXES = frozenset(
-    ["mer", "key", "ord", "pay", "ref", "dsp", "prod", "evt", "whe", "dlv", "job", "tln", "req"]
-)
+_SEEN = ("mer", "key", "ord", "pay", "ref", "dsp", "prod", "evt", "whe", "dlv", "att", "req")
+_INSIDE = ("job", "tln")
+PREFIXES = frozenset((*_SEEN, *_INSIDE))
 
 
 def _uuid7(milliseconds: int, random_bits: int) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from gateway.attempts import lock
 from gateway.context import Context
 from gateway.errors import NotFound, WebhookInvalid
+from gateway.ports import Transaction
 from gateway.provider import ProviderEvent
 from gateway.recording import entry, record
 from gateway.records import ReceivedEvent
@@ -65,11 +66,12 @@ async def apply(ctx: Context, received: ReceivedEvent) -> None:
                 raise WebhookInvalid(f"{payment_id} is not a payment of {received.provider}")
             rule = _rule(event)
             if await tx.finish_event(received, "applied", rule, merchant_id=merchant_id):
+                await _clear_attention(ctx, tx, received)
                 line = entry(
                     ctx,
                     "webhook",
                     f"{event.type} from {received.provider}",
-                    rule,
+                    rule if received.deliveries else f"found in the provider's list; {rule}",
                     event=event.id,
                     received_at=received.received_at.isoformat(),
                     deliveries=received.deliveries,
@@ -82,9 +84,39 @@ async def apply(ctx: Context, received: ReceivedEvent) -> None:
                     await tx.enqueue(merchant_id, "confirm_payment", payment_id, ctx.now())
             return
     if received.attempts >= ORPHAN_TRIES:
-        await _finish(ctx, received, "orphan", "no payment of ours is known by these ids")
+        await _put_aside(ctx, received, event, livemode=provider.mode == "live")
     else:
         await _retry(ctx, received, "no payment is known by these ids yet")
+
+
+async def _put_aside(
+    ctx: Context, received: ReceivedEvent, event: ProviderEvent, *, livemode: bool
+) -> None:
+    """An orphan: tried again when one of its ids becomes known (gateway/sweeps.py)."""
+    known_by = ", ".join(filter(None, [event.payment_id, *event.provider_ids]))[:500]
+    async with ctx.store.transaction() as tx:
+        rule = "no payment of ours is known by these ids"
+        if await tx.finish_event(received, "orphan", rule):
+            await tx.keep_orphan(received, event.provider_ids)
+            detail = (
+                f"{event.type} from {received.provider} is about a payment that is not known here "
+                f"({known_by or 'without any id'}); see whether it was made by other software, or "
+                "is missing here"
+            )
+            await tx.add_attention(
+                "", livemode, "orphan_event", _subject(received), detail, ctx.now()
+            )
+
+
+def _subject(received: ReceivedEvent) -> str:
+    return f"{received.provider}:{received.event_id}"
+
+
+async def _clear_attention(ctx: Context, tx: Transaction, received: ReceivedEvent) -> None:
+    """It may have been an orphan, or a dead letter that was played again."""
+    if received.attempts > ORPHAN_TRIES:
+        await tx.clear_attention("", "orphan_event", _subject(received), ctx.now())
+        await tx.clear_attention("", "dead_letter", _subject(received), ctx.now())
 
 
 def _rule(event: ProviderEvent) -> str:
@@ -107,7 +139,17 @@ async def _retry(ctx: Context, received: ReceivedEvent, error: str) -> None:
 
 async def failed(ctx: Context, received: ReceivedEvent, error: str) -> None:
     """Applying raised: bounded tries, then a dead letter that stays to be looked at."""
-    if received.attempts >= MAX_TRIES:
-        await _finish(ctx, received, "dead", error)
-    else:
+    if received.attempts < MAX_TRIES:
         await _retry(ctx, received, error)
+        return
+    provider = ctx.providers.get(received.provider)
+    livemode = provider is not None and provider.mode == "live"
+    async with ctx.store.transaction() as tx:
+        if await tx.finish_event(received, "dead", error):
+            detail = (
+                f"{received.type} from {received.provider} could not be applied ({error}); cure "
+                "that, then replay the event"
+            )
+            await tx.add_attention(
+                "", livemode, "dead_letter", _subject(received), detail, ctx.now()
+            )

@@ -6,51 +6,67 @@ keeps a worker that lost its lease from finishing or re-timing another one's job
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from gateway import inbox
 from gateway.attempts import lock
+from gateway.backoff import backoff
 from gateway.closing import can_close, close_attempt, expire_order
 from gateway.confirm import confirm_payment
 from gateway.context import Context
+from gateway.duplicates import refund_duplicate
 from gateway.errors import Conflict, GatewayError
 from gateway.operations import Settlement, look_up, perform, window_passed
 from gateway.order import CLOSED_PAYMENTS, OrderState
 from gateway.ports import Transaction
+from gateway.recording import record
 from gateway.records import Job, ReceivedEvent
+from gateway.sweeps import check_refund, list_events, overdue_payment, retry_orphans
 
 _log = logging.getLogger("gateway.worker")
 
 #: Jobs and events claimed at once, and how many of them run side by side.
 BATCH = 32
 CONCURRENCY = 8
-#: A job that raises this often is a dead letter.
+#: A job that raises this often is a dead letter; but the sweeps never end.
 MAX_TRIES = 12
-_LONGEST_PAUSE = timedelta(hours=6)
+_RECURRING = frozenset({"list_events", "retry_orphans"})
+_LONGEST_RECURRING_PAUSE = timedelta(minutes=10)
 
 
-def backoff(tries: int, first: timedelta = timedelta(seconds=5)) -> timedelta:
-    """Doubling pauses: `first` after the first try, six hours at most."""
-    return min(first * (1 << min(max(tries - 1, 0), 20)), _LONGEST_PAUSE)
+async def run_due(ctx: Context, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Claim and do what is due now. Returns how much there was.
 
-
-async def run_due(ctx: Context) -> int:
-    """Claim and do what is due now. Returns how much there was."""
+    What has not been started when `stopping` turns true, or when half of its lease has gone by
+    waiting for its turn, is given back at once, for this worker or another one.
+    """
     now = ctx.now()
     events = await ctx.store.claim_events(now, now + ctx.lease, BATCH)
     jobs = await ctx.store.claim_jobs(now, now + ctx.lease, BATCH)
     limit = asyncio.Semaphore(CONCURRENCY)
 
-    async def bounded(work: Coroutine[Any, Any, None]) -> None:
+    async def bounded(item: ReceivedEvent | Job) -> None:
         async with limit:
-            await work
+            if stopping() or ctx.now() - now > ctx.lease / 2:
+                await _quietly(_release(ctx, item))
+            elif isinstance(item, ReceivedEvent):
+                await _apply(ctx, item)
+            else:
+                await _run(ctx, item)
 
-    work = [_apply(ctx, event) for event in events] + [_run(ctx, job) for job in jobs]
+    work: list[ReceivedEvent | Job] = [*events, *jobs]
     await asyncio.gather(*(bounded(item) for item in work))
     return len(work)
+
+
+async def _release(ctx: Context, item: ReceivedEvent | Job) -> None:
+    async with ctx.store.transaction() as tx:
+        if isinstance(item, ReceivedEvent):
+            await tx.release_event(item, ctx.now())
+        else:
+            await tx.release_job(item, ctx.now())
 
 
 async def _apply(ctx: Context, event: ReceivedEvent) -> None:
@@ -85,10 +101,22 @@ async def _quietly(work: Awaitable[None]) -> None:
 
 async def _failed(ctx: Context, job: Job, error: str) -> None:
     async with ctx.store.transaction() as tx:
-        if job.attempts >= MAX_TRIES:
-            await tx.bury_job(job, error)
+        if job.attempts >= MAX_TRIES and job.kind not in _RECURRING:
+            if await tx.bury_job(job, error):
+                live = any(provider.mode == "live" for provider in ctx.providers.values())
+                detail = (
+                    f"the job {job.kind} of {job.subject} has failed {job.attempts} times "
+                    f"({error}); cure that, then look at the order and confirm it"
+                )
+                subject = f"{job.kind}:{job.subject}"
+                await tx.add_attention(
+                    job.merchant_id, live, "dead_letter", subject, detail, ctx.now()
+                )
         else:
-            await tx.retry_job(job, ctx.now() + backoff(job.attempts), error)
+            pause = backoff(job.attempts)
+            if job.kind in _RECURRING:
+                pause = min(pause, _LONGEST_RECURRING_PAUSE)
+            await tx.retry_job(job, ctx.now() + pause, error)
 
 
 # --- what each kind of job does -------------------------------------------------------------------
@@ -151,10 +179,13 @@ async def _check_payment(ctx: Context, job: Job) -> None:
     else:
         await confirm_payment(ctx, job.merchant_id, order_id, job.subject)
     async with ctx.store.transaction() as tx:
-        _, state = await lock(tx, job.merchant_id, order_id)
-        if state.payment(job.subject).status in CLOSED_PAYMENTS:
+        locked, state = await lock(tx, job.merchant_id, order_id)
+        payment = state.payment(job.subject)
+        if payment.status in CLOSED_PAYMENTS:
             await tx.finish_job(job)
         else:
+            overdue = overdue_payment(ctx, payment)
+            await record(ctx, tx, locked, payment.id, overdue, source="the sweep of open payments")
             pause = backoff(job.attempts, timedelta(minutes=5))
             await tx.retry_job(job, ctx.now() + pause, "still open")
 
@@ -167,6 +198,15 @@ def _abandoned(state: OrderState, payment_id: str) -> bool:
     return state.status not in ("open", "processing") or (
         current is not None and current.id != payment_id
     )
+
+
+async def _refund_duplicate(ctx: Context, job: Job) -> None:
+    """An order was paid twice: the second payment goes back."""
+    order_id = await _order_of(ctx, job)
+    if order_id is None:
+        await _finish(ctx, job)
+    else:
+        await refund_duplicate(ctx, job, order_id)
 
 
 async def _expire_order(ctx: Context, job: Job) -> None:
@@ -193,5 +233,9 @@ _HANDLERS: dict[str, Callable[[Context, Job], Awaitable[None]]] = {
     "resume_operation": _resume_operation,
     "confirm_payment": _confirm_payment,
     "check_payment": _check_payment,
+    "check_refund": check_refund,
+    "refund_duplicate": _refund_duplicate,
     "expire_order": _expire_order,
+    "list_events": list_events,
+    "retry_orphans": retry_orphans,
 }

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.facts import DisputeStatus, RefundStatus
+from gateway.facts import AttentionKind, DisputeStatus, RefundStatus
 from gateway.provider import CaptureMode
 
 OrderStatus = Literal[
@@ -76,6 +76,7 @@ class PaymentState(msgspec.Struct, frozen=True):
     amount_refunded: int = 0
     amount_refundable: int = 0
     paid_in_full: bool = False
+    duplicate_of: str | None = None  # the payment that paid the order already
     creation_in_doubt: bool = False
     captured_at: datetime | None = None
 
@@ -114,7 +115,7 @@ class DisputeState(msgspec.Struct, frozen=True):
 class Attention(msgspec.Struct, frozen=True):
     """Something that a person has to look at. `detail` says what it is and what to do."""
 
-    kind: str
+    kind: AttentionKind
     detail: str
     payment_id: str | None = None
     subject: str = ""

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from gateway.facts import Recorded
+    from gateway.attention import AttentionItem
+    from gateway.facts import AttentionKind, Recorded
     from gateway.order import OrderState
     from gateway.records import (
         Answer,
@@ -59,6 +60,10 @@ class Transaction(Protocol):
         """(merchant, order, payment) by our payment id, else by any id the provider uses for it."""
         ...
 
+    async def find_refund(self, merchant_id: str, refund_id: str) -> tuple[str, str] | None:
+        """(order, payment) of a refund."""
+        ...
+
     # operations
 
     async def reserve(self, operation: "Operation") -> "Operation":
@@ -100,6 +105,10 @@ class Transaction(Protocol):
         """Put a claimed job back; False when its lease was lost."""
         ...
 
+    async def release_job(self, job: "Job", now: datetime) -> bool:
+        """Put a claimed job back that was not started; False when its lease was lost."""
+        ...
+
     async def bury_job(self, job: "Job", error: str) -> bool:
         """Keep a job as a dead letter; False when its lease was lost."""
         ...
@@ -112,6 +121,64 @@ class Transaction(Protocol):
 
     async def retry_event(self, event: "ReceivedEvent", run_at: datetime, error: str) -> bool:
         """Put a claimed event back; False when its lease was lost."""
+        ...
+
+    async def release_event(self, event: "ReceivedEvent", now: datetime) -> bool:
+        """Put a claimed event back that was not started; False when its lease was lost."""
+        ...
+
+    async def import_events(self, events: "Sequence[ReceivedEvent]") -> int:
+        """Store events found in a provider's list; returns how many were not there yet."""
+        ...
+
+    async def keep_orphan(self, event: "ReceivedEvent", provider_ids: Sequence[str]) -> None:
+        """Remember by which ids the payment of an event that is put aside would be known."""
+        ...
+
+    async def release_orphans(self, at: datetime, limit: int) -> int:
+        """Try those events again whose payment has become known since; returns how many."""
+        ...
+
+    async def cursor(self, account: str, provider: str, name: str) -> str | None:
+        """How far a provider's list has been read."""
+        ...
+
+    async def save_cursor(
+        self, account: str, provider: str, name: str, value: str, at: datetime
+    ) -> None:
+        """Note how far a provider's list has been read; it never goes back."""
+        ...
+
+    # the attention list
+
+    async def add_attention(
+        self,
+        merchant_id: str,
+        livemode: bool,
+        kind: "AttentionKind",
+        subject: str,
+        detail: str,
+        at: datetime,
+    ) -> None:
+        """Put something that belongs to no order on the list; an empty merchant: to nobody."""
+        ...
+
+    async def clear_attention(
+        self, merchant_id: str, kind: "AttentionKind", subject: str, at: datetime
+    ) -> None:
+        """What was wrong with something that belongs to no order has been settled."""
+        ...
+
+    async def attention_item(
+        self, merchant_ids: tuple[str, ...], livemode: bool, item_id: str
+    ) -> "tuple[str, AttentionItem] | None":
+        """The item with this id and whose it is."""
+        ...
+
+    async def resolve_attention(
+        self, merchant_id: str, item_id: str, by: str, note: str, at: datetime
+    ) -> "AttentionItem":
+        """Note that a person has dealt with an item, unless it is resolved already."""
         ...
 
     # idempotency keys
@@ -173,7 +240,11 @@ class Store(Protocol):
         ...
 
     async def claim_jobs(self, now: datetime, lease_until: datetime, limit: int) -> "list[Job]":
-        """Lease jobs that are due, oldest first. Another worker's are left alone."""
+        """Lease jobs that are due, oldest first. Another worker's are left alone.
+
+        Due times and leases may go by the database's clock: then what counts of an instant is its
+        distance from now, here and wherever one is told.
+        """
         ...
 
     async def claim_events(

@@ -22,7 +22,6 @@ from gateway.facts import (
     Expired,
     Fact,
     Failed,
-    Flagged,
     OrderCanceled,
     OrderExpired,
     PaidWith,
@@ -44,6 +43,7 @@ from gateway.order import (
     PaymentStatus,
     RefundState,
 )
+from gateway.projection_attention import choose_kept, flags, paid_twice, standing
 from gateway.projection_captures import captured_money, held_amiss, total_fee
 from gateway.projection_refunds import (
     disputed_amount,
@@ -82,7 +82,7 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
     payments: list[PaymentState] = []
     refunds: list[RefundState] = []
     disputes: list[DisputeState] = []
-    attention: list[Attention] = _flags(own, None)
+    attention: list[Attention] = flags(own, None)
     for payment_id, facts in groups.items():
         captured, complaints = captured_money(terms, payment_id, facts)
         its_refunds, refund_complaints = project_refunds(terms, payment_id, facts, captured)
@@ -92,44 +92,35 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
         disputes += its_disputes
         attention += complaints + refund_complaints + dispute_complaints
         attention += held_amiss(terms, payment_id, facts)
-        attention += _flags(facts, payment_id)
+        attention += flags(facts, payment_id)
 
-    paid = [payment for payment in payments if payment.paid_in_full]
-    attention += [
-        Attention(
-            "paid_twice",
-            f"the order was already paid by {paid[0].id}; refund one of the two to the buyer",
-            payment.id,
-        )
-        for payment in paid[1:]
-        if _holds_money(payment)
-    ]
-    fee = total_fee(terms, groups)
+    payments, kept = choose_kept(payments, groups)
+    attention += paid_twice(terms, payments, refunds, disputes)
+    fee = total_fee(terms, groups, refunds)
     captured_total = sum(payment.amount_captured for payment in payments)
     refunded_total = sum(payment.amount_refunded for payment in payments)
     disputed_total = disputed_amount(terms, disputes)
     return OrderState(
-        status=_order_status(own, payments, paid),
+        status=_order_status(own, payments, kept),
         payments=tuple(payments),
         refunds=tuple(sorted(refunds, key=lambda refund: refund.id)),
         disputes=tuple(sorted(disputes, key=lambda dispute: dispute.id)),
-        attention=tuple(attention),
+        attention=standing(attention, {**groups, "": own}, payments, refunds),
         amount_captured=captured_total,
         amount_refunded=refunded_total,
         amount_refundable=sum(payment.amount_refundable for payment in payments),
         amount_disputed=disputed_total,
         fee=fee,
         net=None if fee is None else captured_total - refunded_total - disputed_total - fee,
-        paid_at=min((p.captured_at for p in paid if p.captured_at), default=None),
+        paid_at=kept.captured_at if kept else None,
     )
 
 
 def _order_status(
-    own: Facts, payments: list[PaymentState], paid: list[PaymentState]
+    own: Facts, payments: list[PaymentState], kept: PaymentState | None
 ) -> OrderStatus:
     """First match wins; money that a provider holds beats what we intended."""
-    if paid:  # perhaps twice: the one that was not given back is what the order stands on
-        kept = next(filter(_holds_money, paid), paid[0])
+    if kept is not None:
         if kept.amount_refunded == 0:
             return "paid"
         return "partially_refunded" if _holds_money(kept) else "refunded"
@@ -259,22 +250,3 @@ def _failure(facts: Facts) -> Failure | None:
     ]
     latest = sorted(final or facts.of(Declined), key=lambda fact: (fact.at, fact.key))
     return Failure(latest[-1].code, latest[-1].message) if latest else None
-
-
-def _flags(facts: Facts, payment_id: str | None) -> list[Attention]:
-    settled = {fact.operation for fact in facts.of(CallSettled)}
-    flags = [
-        Attention(flag.flag, flag.detail, payment_id, flag.subject)
-        for flag in facts.of(Flagged)
-        if flag.subject not in settled
-    ]
-    return flags + [
-        Attention(
-            "unrecognized_state",
-            f"the provider reports a state that this version does not know: {fact.state}; "
-            "look at the payment at the provider",
-            payment_id,
-            fact.object_id,
-        )
-        for fact in facts.of(Unrecognized)
-    ]

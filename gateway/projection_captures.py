@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gateway.facts import Authorized, Captured, CaptureRequested, Fee
-from gateway.order import Attention, OrderTerms
+from gateway.order import Attention, OrderTerms, RefundState
 
 if TYPE_CHECKING:
     from gateway.projection import Facts
@@ -70,11 +70,16 @@ def held_amiss(terms: OrderTerms, payment_id: str, facts: Facts) -> list[Attenti
     ]
 
 
-def total_fee(terms: OrderTerms, groups: Mapping[str, Facts]) -> int | None:
+def total_fee(
+    terms: OrderTerms, groups: Mapping[str, Facts], refunds: Iterable[RefundState]
+) -> int | None:
     """What providers kept, once it is known for every capture; None across currencies.
 
-    One object can be booked several times: a dispute's money is taken, and given back.
+    One object can be booked several times: a dispute's money is taken, and given back. Where the
+    provider names its bookings, a refund that fails is booked a second time and both count. Where
+    it does not, what it gave back with a refund that failed it has taken again.
     """
+    failed = {r.provider_refund_id for r in refunds if r.status in ("failed", "canceled")}
     total, captures = 0, 0
     for facts in groups.values():
         fees = {(fee.object_id, fee.balance_id): fee for fee in facts.of(Fee)}
@@ -83,5 +88,5 @@ def total_fee(terms: OrderTerms, groups: Mapping[str, Facts]) -> int | None:
         unknown = captured - {object_id for object_id, _ in fees}
         if unknown or any(fee.currency != terms.currency for fee in fees.values()):
             return None
-        total += sum(fee.fee for fee in fees.values())
+        total += sum(f.fee for f in fees.values() if f.balance_id or f.object_id not in failed)
     return total if captures else None

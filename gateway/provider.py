@@ -11,7 +11,7 @@ Every money-moving request must carry the `key` it is given as the provider's id
 A state that the adapter does not know is an `Unrecognized` fact, never a guess.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -164,6 +164,27 @@ class FindsRefunds(Protocol):
 
     async def find_refunds(self, payment: PaymentRef) -> Sequence[ProviderFact]:
         """All refunds of the payment as RefundUpdated facts (and their fees)."""
+        ...
+
+
+class ListedEvent(msgspec.Struct, frozen=True):
+    """An event from the provider's own list, with the body as a webhook would have carried it."""
+
+    id: str
+    type: str
+    at: datetime
+    body: bytes
+
+
+@runtime_checkable
+class ListsEvents(Protocol):
+    """Can list the events of the past, so that one whose delivery was lost is found."""
+
+    def list_events(self, since: datetime, until: datetime) -> AsyncIterator[ListedEvent]:
+        """All events from `since` to `until`, both included, in any order, page by page.
+
+        By the provider's clock. Raises Unavailable.
+        """
         ...
 
 

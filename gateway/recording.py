@@ -6,14 +6,14 @@ the caller's transaction.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from gateway.context import Context
-from gateway.facts import Fact, Recorded, RefundStatus
-from gateway.order import OrderState
+from gateway.facts import Fact, PaidTwice, Recorded, RefundStatus
+from gateway.order import OrderState, PaymentState
 from gateway.ports import LockedOrder, Transaction
 from gateway.projection import project
 from gateway.records import MerchantEvent, OrderRecord, TimelineEntry
@@ -52,8 +52,12 @@ async def record(
     if not added:
         await tx.add_timeline(order.merchant_id, order.id, lines)
         return before
-    after = project(order.terms, [*known, *added])
     now = ctx.now()
+    after = project(order.terms, [*known, *added])
+    second = await tx.add_facts(order, superfluous(before, after, known, now), now)
+    if second:
+        added = [*added, *second]
+        after = project(order.terms, [*known, *added])
     await tx.save_state(order, after, now)
     lines += [
         entry(ctx, "fact", _describe(recorded.fact), f"new, from {source}", key=recorded.fact.key)
@@ -66,6 +70,25 @@ async def record(
     await tx.add_events([_event(ctx, order, after, kind) for kind in types])
     await _watch(ctx, tx, order, before, after)
     return after
+
+
+def superfluous(
+    before: OrderState, after: OrderState, known: Iterable[Recorded], now: datetime
+) -> list[Recorded]:
+    """The decision that a payment is the second one of its order, for those just found. Pure.
+
+    Whichever paid the order first, as far as we knew, is the one that is kept.
+    """
+    decided = {entry.payment_id for entry in known if isinstance(entry.fact, PaidTwice)}
+    paid = [payment for payment in after.payments if payment.paid_in_full]
+    earlier = {p.id for p in before.payments if p.paid_in_full and p.duplicate_of is None}
+    kept = next((p.id for p in paid if p.id in earlier), None)
+    kept = kept or next((p.id for p in paid if p.duplicate_of is None), None)
+    return [
+        Recorded(payment.id, PaidTwice(kept=kept, at=now))
+        for payment in paid
+        if kept is not None and payment.id != kept and payment.id not in decided
+    ]
 
 
 def event_types(before: OrderState, after: OrderState) -> list[str]:
@@ -139,11 +162,23 @@ async def _watch(
     ctx: Context, tx: Transaction, order: OrderRecord, before: OrderState, after: OrderState
 ) -> None:
     """Whoever waits for a webhook must not wait for ever: look for ourselves in a while."""
+    now = ctx.now()
     was = {payment.id: payment.status for payment in before.payments}
     for payment in after.payments:
         if payment.status in _WATCHED and was.get(payment.id) not in _WATCHED:
-            at = ctx.now() + FIRST_CHECK
-            await tx.enqueue(order.merchant_id, "check_payment", payment.id, at)
+            await tx.enqueue(order.merchant_id, "check_payment", payment.id, now + FIRST_CHECK)
+    pending = {refund.id for refund in before.refunds if refund.status == "pending"}
+    for refund in after.refunds:
+        if refund.status == "pending" and refund.id not in pending:
+            await tx.enqueue(order.merchant_id, "check_refund", refund.id, now + FIRST_CHECK)
+    known = {payment.id for payment in before.payments if _to_give_back(payment)}
+    for payment in after.payments:
+        if _to_give_back(payment) and payment.id not in known:
+            await tx.enqueue(order.merchant_id, "refund_duplicate", payment.id, now)
+
+
+def _to_give_back(payment: PaymentState) -> bool:
+    return payment.duplicate_of is not None and payment.amount_refundable > 0
 
 
 def _describe(fact: Fact) -> str:

@@ -112,11 +112,23 @@ class Operation(msgspec.Struct, frozen=True):
 
 # --- jobs and received events ---------------------------------------------------------------------
 
-JobKind = Literal["resume_operation", "confirm_payment", "check_payment", "expire_order"]
+JobKind = Literal[
+    "resume_operation",
+    "confirm_payment",
+    "check_payment",
+    "check_refund",
+    "refund_duplicate",
+    "expire_order",
+    "list_events",
+    "retry_orphans",
+]
 
 
 class Job(msgspec.Struct, frozen=True):
-    """Work to be done not before `run_at`. `subject` is an operation key, payment or order id.
+    """Work to be done not before `run_at`.
+
+    `subject` is an operation key, or the id of a payment, refund or order; for the sweeps, which
+    belong to no merchant, what they sweep.
 
     There is at most one job per merchant, kind and subject. `fence` grows with each claim: whoever
     finishes the job must still hold the number it was claimed under.

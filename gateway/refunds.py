@@ -72,8 +72,9 @@ async def _reserve(
 def _refundable(
     ctx: Context, state: OrderState, currency: str, amount: int | None
 ) -> tuple[PaymentState, Money]:
-    """The payment to take it from: of an order paid twice, the one that should not have been."""
+    """The payment to take it from. What was paid twice goes back by itself (duplicates.py)."""
     held = [payment for payment in state.payments if payment.amount_refundable > 0]
+    held = [payment for payment in held if payment.duplicate_of is None] or held
     if not held:
         raise Conflict(
             "nothing to refund: nothing is captured, or all of it is refunded or disputed",

@@ -14,6 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
@@ -32,6 +33,8 @@ from gateway.provider import (
     Captures,
     CheckoutRequest,
     FindsRefunds,
+    ListedEvent,
+    ListsEvents,
     Mode,
     PaymentProvider,
     PaymentRef,
@@ -100,6 +103,30 @@ class Provider:
         if not isinstance(adapter, FindsRefunds):
             return None
         return await self._guarded("find_refunds", lambda: adapter.find_refunds(payment))
+
+    @property
+    def lists_events(self) -> bool:
+        """Whether it can list the events of the past."""
+        return isinstance(self.adapter, ListsEvents)
+
+    async def list_events(self, since: datetime, until: datetime) -> AsyncIterator[ListedEvent]:
+        """Its events of a time; nothing where it cannot list them. Raises Unavailable."""
+        adapter = self.adapter
+        if not isinstance(adapter, ListsEvents):
+            return
+        started, outcome = time.perf_counter(), "succeeded"
+        try:
+            async for event in adapter.list_events(since, until):
+                yield event
+        except ProviderError as error:
+            outcome = error.code
+            raise
+        except Exception as error:
+            outcome = Unavailable.code  # a list is a mere read
+            _log.exception("adapter error", extra={"provider": self.name, "verb": "list_events"})
+            raise Unavailable(f"the {self.name} adapter raised {type(error).__name__}") from error
+        finally:
+            self._observe(self.name, "list_events", outcome, time.perf_counter() - started)
 
     def _bound(self, call: Call, key: str) -> Act:
         """The adapter's method for `call`, ready to be awaited."""

@@ -1,6 +1,14 @@
-"""gateway.ports.Store: transactions, claimed work, and the inbox with its group commit."""
+"""gateway.ports.Store: transactions, claimed work, and the inbox with its group commit.
 
-from collections.abc import AsyncIterator, Sequence
+By which clock is work due, and when does a lease end? On SQLite by our own: there is one machine.
+On PostgreSQL by the database's, since the clocks of many machines differ: one that is ten minutes
+fast would take work from under those who hold it, and leave its own lying for ten minutes. The
+domain says instants, by the clock it was given; what is stored is the database's time plus their
+distance from this process's now (`Database.moment`), and what is compared is the database's time.
+Instants that mean something by themselves (created_at, expires_at, received_at) are stored as told.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -16,11 +24,14 @@ from storage.unit_of_work import SqlTransaction
 
 
 class SqlStore:
-    """The store of one process."""
+    """The store of one process. `wake` is called after commits that left work to do at once."""
 
-    def __init__(self, database: Database, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, ids: Ids, wake: Callable[[], None] = lambda: None
+    ) -> None:
         self.database = database
         self._ids = ids
+        self._wake = wake
         self._inbox: GroupCommit[ReceivedEvent, bool] = GroupCommit(
             self._write_events, lambda event: (event.account, event.provider, event.event_id)
         )
@@ -29,7 +40,10 @@ class SqlStore:
     async def transaction(self) -> AsyncIterator[SqlTransaction]:
         """Commits on a clean exit, rolls back on an exception. Raises StoreUnavailable."""
         async with self.database.write() as connection:
-            yield SqlTransaction(self.database, connection, self._ids)
+            transaction = SqlTransaction(self.database, connection, self._ids)
+            yield transaction
+        if transaction.left_work:
+            self._wake()
 
     async def close(self) -> None:
         """Finish queued writes and close all connections."""
@@ -85,23 +99,27 @@ class SqlStore:
         limit: int,
     ) -> Sequence[Row[Any]]:
         c, keys = table.c, list(table.primary_key)
+        is_due = (waiting, c.run_at <= self.database.moment(now))
         due = (  # a CTE, since a subquery may be run again for each row and then exceeds its limit
             select(*keys)
-            .where(waiting, c.run_at <= now)
+            .where(*is_due)
             .order_by(c.run_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
             .cte("due")
         )
         async with self.database.read() as connection:  # an idle worker takes no write lock
-            if (await connection.execute(select(*keys).where(waiting, c.run_at <= now).limit(1))
-                    ).first() is None:  # fmt: skip
+            if (await connection.execute(select(*keys).where(*is_due).limit(1))).first() is None:
                 return []
         async with self.database.write() as connection:
             claimed = await connection.execute(
                 update(table)
                 .where(tuple_(*keys).in_(select(due)))
-                .values(run_at=lease_until, fence=c.fence + 1, attempts=c.attempts + 1)
+                .values(
+                    run_at=self.database.moment(lease_until),
+                    fence=c.fence + 1,
+                    attempts=c.attempts + 1,
+                )
                 .returning(table)
             )
             rows: Sequence[Row[Any]] = claimed.all()
@@ -111,7 +129,9 @@ class SqlStore:
 
     async def store_event(self, event: ReceivedEvent) -> bool:
         """Store a verified event durably; False when it was there already."""
-        return await self._inbox.put(event)
+        fresh = await self._inbox.put(event)
+        self._wake()
+        return fresh
 
     async def _write_events(self, events: Sequence[ReceivedEvent]) -> Sequence[bool]:
         """One transaction for a group. A repeated delivery is counted on the first one's row."""
@@ -131,7 +151,7 @@ class SqlStore:
                     "deliveries": len(same),
                     "status": "received",
                     "rule": "",
-                    "run_at": same[0].received_at,
+                    "run_at": self.database.moment(same[0].received_at),
                     "attempts": 0,
                     "fence": 0,
                 }

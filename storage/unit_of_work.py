@@ -1,6 +1,7 @@
 """gateway.ports.Transaction on SQLAlchemy Core: orders, facts, projection, operations.
 
-Jobs, the inbox and idempotency keys are in storage/work.py, which this class extends.
+Jobs, received events and idempotency keys are in storage/work.py, what is found later in
+storage/inbox.py and the attention list in storage/attention.py, which this class extends.
 """
 
 from collections.abc import Sequence
@@ -8,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Conflict
 from gateway.facts import Fact, Recorded
+from gateway.ids import Ids
 from gateway.order import OrderState, RefundState
 from gateway.records import (
     Call,
@@ -22,7 +25,9 @@ from gateway.records import (
     TimelineEntry,
 )
 from storage import tables as t
-from storage.work import WorkTransaction
+from storage.attention import AttentionTransaction
+from storage.engine import Database
+from storage.inbox import InboxTransaction
 
 _encode = msgspec.json.encode
 _decode_fact = msgspec.json.Decoder(Fact).decode
@@ -59,8 +64,12 @@ def order_record(row: Row[Any], items: Sequence[Row[Any]]) -> OrderRecord:
     )
 
 
-class SqlTransaction(WorkTransaction):
+class SqlTransaction(AttentionTransaction, InboxTransaction):
     """One transaction on one connection."""
+
+    def __init__(self, database: Database, connection: AsyncConnection, ids: Ids) -> None:
+        super().__init__(database, connection, ids)
+        self._needed_attention: set[str] = set()  # orders that did when they were locked
 
     # --- orders and facts -------------------------------------------------------------------------
 
@@ -110,6 +119,8 @@ class SqlTransaction(WorkTransaction):
         row = (await self._execute(select(t.orders).where(own).with_for_update())).first()
         if row is None:
             return None
+        if row.attention:
+            self._needed_attention.add(order_id)
         items = await self._execute(
             select(t.order_items)
             .where(t.order_items.c.merchant_id == merchant_id, t.order_items.c.order_id == order_id)
@@ -195,6 +206,10 @@ class SqlTransaction(WorkTransaction):
             t.refunds, [keys | _refund_row(order, state, refund) for refund in state.refunds]
         )
         await self._save_provider_ids(order, state)
+        had = order.id in self._needed_attention
+        if had or state.attention:
+            await self.sync_attention(order, state, at, had=had)
+            self._needed_attention.add(order.id)
 
     async def _save_provider_ids(self, order: OrderRecord, state: OrderState) -> None:
         """Everything that a provider may call this order by, for its events and for search."""
@@ -252,6 +267,18 @@ class SqlTransaction(WorkTransaction):
                 row = found[provider_id]
                 return row.merchant_id, row.order_id, row.payment_id
         return None
+
+    async def find_refund(self, merchant_id: str, refund_id: str) -> tuple[str, str] | None:
+        """(order, payment) of a refund."""
+        c = t.refunds.c
+        row = (
+            await self._execute(
+                select(c.order_id, c.payment_id).where(
+                    c.merchant_id == merchant_id, c.id == refund_id
+                )
+            )
+        ).first()
+        return None if row is None else (row.order_id, row.payment_id)
 
     # --- operations -------------------------------------------------------------------------------
 
@@ -318,10 +345,20 @@ class SqlTransaction(WorkTransaction):
     # --- what others are told ---------------------------------------------------------------------
 
     async def add_events(self, events: Sequence[MerchantEvent]) -> None:
-        """Append to the merchant's event feed."""
-        await self._insert_all(
-            t.events,
-            [
+        """Append to the merchant's event feed.
+
+        An event of an order gets the next number in its sequence: this transaction holds the
+        order's lock, or has just inserted it. The place in the feed comes later (storage/feed.py).
+        """
+        last: dict[tuple[str, str], int] = {}
+        rows = []
+        for event in events:
+            order = (event.merchant_id, event.order_id)
+            if event.order_id:
+                if order not in last:
+                    last[order] = await self._last_sequence(*order)
+                last[order] += 1
+            rows.append(
                 {
                     "merchant_id": event.merchant_id,
                     "id": event.id,
@@ -330,10 +367,18 @@ class SqlTransaction(WorkTransaction):
                     "order_id": event.order_id,
                     "created_at": event.created_at,
                     "data": bytes(event.data),
+                    "sequence": last.get(order, 0),
                 }
-                for event in events
-            ],
+            )
+        await self._insert_all(t.events, rows)
+        self.left_work = self.left_work or bool(rows)
+
+    async def _last_sequence(self, merchant_id: str, order_id: str) -> int:
+        c = t.events.c
+        last = await self._connection.scalar(
+            select(func.max(c.sequence)).where(c.merchant_id == merchant_id, c.order_id == order_id)
         )
+        return last or 0
 
     async def add_timeline(
         self, merchant_id: str, order_id: str, entries: Sequence[TimelineEntry]

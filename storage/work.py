@@ -1,7 +1,7 @@
 """The part of a transaction that concerns work: jobs, received events, idempotency keys."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import CursorResult, Executable, Table, case, delete, select, update
@@ -12,6 +12,8 @@ from gateway.records import Answer, ClaimedKey, Job, JobKind, KeyClaim, Received
 from storage import tables as t
 from storage.engine import Database
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class WorkTransaction:
     """One transaction on one connection."""
@@ -20,12 +22,18 @@ class WorkTransaction:
         self._database = database
         self._connection = connection
         self._ids = ids
+        #: Something was written that a worker should see to at once.
+        self.left_work = False
 
     async def _execute(self, statement: Executable) -> CursorResult[Any]:
         return await self._connection.execute(statement)
 
     def _insert(self, table: Table) -> Any:
         return self._database.insert(table)
+
+    def _moment(self, instant: datetime) -> Any:
+        """As leases and due times are told: see storage/store.py."""
+        return self._database.moment(instant)
 
     async def _insert_all(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         if rows:
@@ -50,13 +58,14 @@ class WorkTransaction:
         One that is being done at this moment gets a new fence: its worker may have looked before
         the reason to look again came up, so it must not finish the job. A dead one starts anew.
         """
+        self.left_work = self.left_work or self._database.is_due(run_at)
         insert = self._insert(t.jobs).values(
             merchant_id=merchant_id,
             kind=kind,
             subject=subject,
             id=self._ids.new("job"),
             status="waiting",
-            run_at=run_at,
+            run_at=self._moment(run_at),
             attempts=0,
             fence=0,
             error="",
@@ -88,7 +97,18 @@ class WorkTransaction:
 
     async def retry_job(self, job: Job, run_at: datetime, error: str) -> bool:
         """Put a claimed job back for `run_at`."""
-        change = update(t.jobs).where(*_held(job)).values(run_at=run_at, error=error)
+        at = self._moment(run_at)
+        change = update(t.jobs).where(*_held(job)).values(run_at=at, error=error)
+        return (await self._execute(change)).rowcount == 1
+
+    async def release_job(self, job: Job, now: datetime) -> bool:
+        """Put a claimed job back, as if it had never been claimed: it was not started."""
+        change = (
+            update(t.jobs)
+            .where(*_held(job))
+            .values(run_at=self._moment(now), attempts=t.jobs.c.attempts - 1)
+        )
+        self.left_work = True
         return (await self._execute(change)).rowcount == 1
 
     async def bury_job(self, job: Job, error: str) -> bool:
@@ -111,7 +131,18 @@ class WorkTransaction:
 
     async def retry_event(self, event: ReceivedEvent, run_at: datetime, error: str) -> bool:
         """Put a claimed event back for `run_at`."""
-        change = update(t.inbox).where(*_claimed(event)).values(run_at=run_at, rule=error)
+        at = self._moment(run_at)
+        change = update(t.inbox).where(*_claimed(event)).values(run_at=at, rule=error)
+        return (await self._execute(change)).rowcount == 1
+
+    async def release_event(self, event: ReceivedEvent, now: datetime) -> bool:
+        """Put a claimed event back, as if it had never been claimed: it was not started."""
+        change = (
+            update(t.inbox)
+            .where(*_claimed(event))
+            .values(run_at=self._moment(now), attempts=t.inbox.c.attempts - 1)
+        )
+        self.left_work = True
         return (await self._execute(change)).rowcount == 1
 
     # --- idempotency keys -------------------------------------------------------------------------
@@ -123,20 +154,25 @@ class WorkTransaction:
             livemode=claim.livemode,
             key=claim.key,
             fingerprint=claim.fingerprint,
-            lease_until=lease_until,
+            lease_until=self._moment(lease_until),
             created_at=now,
         )
         if (await self._execute(insert.on_conflict_do_nothing())).rowcount == 1:
             return ClaimedKey("new")
-        query = select(t.idempotency_keys).where(*_key(claim)).with_for_update()
+        running = t.idempotency_keys.c.lease_until > self._moment(now)
+        query = (
+            select(t.idempotency_keys, running.label("running"))
+            .where(*_key(claim))
+            .with_for_update()
+        )
         row = (await self._execute(query)).one()
         if row.fingerprint != claim.fingerprint:
             return ClaimedKey("mismatch")
         if row.answer_status is not None:
             return ClaimedKey("done", answer=Answer(row.answer_status, row.answer_body))
-        if row.lease_until > now:
+        if row.running:
             return ClaimedKey("in_flight")
-        await self._update_key(claim, lease_until=lease_until)
+        await self._update_key(claim, lease_until=self._moment(lease_until))
         return ClaimedKey("resumed", resource_id=row.resource_id)
 
     async def bind_key(self, claim: KeyClaim, resource_id: str) -> None:
@@ -160,8 +196,7 @@ class WorkTransaction:
 
     async def release_key(self, claim: KeyClaim) -> None:
         """End the lease now: the next request with this key carries on."""
-        c = t.idempotency_keys.c
-        await self._update_key(claim, lease_until=c.created_at)
+        await self._update_key(claim, lease_until=_LONG_AGO)
 
     async def _update_key(self, claim: KeyClaim, **values: Any) -> None:
         await self._execute(update(t.idempotency_keys).where(*_key(claim)).values(**values))

@@ -98,6 +98,55 @@ def launch() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
+class Mortal:
+    """A server that can be killed and started again. What it committed survives that."""
+
+    def __init__(self, folder: Path, url: str, command: list[str], identity: Mapping[str, Any]):
+        self.server = Server(url)
+        self._folder = folder
+        self._command = command
+        self._identity = identity
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, recover, and wait until it answers."""
+        with (self._folder / "log").open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=output, **self._identity
+            )
+        if not _answers(self._process, self._folder / "data"):
+            raise PostgresError(f"it does not start: {(self._folder / 'log').read_text()}")
+
+    def kill(self) -> None:
+        """Immediate shutdown: all its processes end at once, whatever they are doing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def launch_mortal() -> Iterator[Mortal]:
+    """As `launch`, for a server that will be killed: commits are written before they are told."""
+    folder = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
+    try:
+        identity = _identity(folder)
+        binaries, password, port = _binaries(folder, identity), secrets.token_hex(16), _free_port()
+        _initdb(folder, binaries, identity, password)
+        settings = CONFIGURATION | {"synchronous_commit": "on"}
+        command = [str(binaries / "postgres"), f"-D{folder / 'data'}", f"--port={port}"]
+        command += [f"--{name}={value}" for name, value in settings.items()]
+        url = f"postgresql://gateway:{password}@127.0.0.1:{port}/postgres"
+        mortal = Mortal(folder, url, command, identity)
+        mortal.start()
+        try:
+            yield mortal
+        finally:
+            mortal.kill()
+    finally:
+        shutil.rmtree(folder)
+
+
 def _tool(name: str) -> str:
     return str(Path(bin_dir()) / name)
 

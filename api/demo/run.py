@@ -73,6 +73,7 @@ async def _demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None
                 "DATABASE_URL": database_url,
                 "GATEWAY_SECRET_KEY": keys.server_secret,
                 "GATEWAY_PUBLIC_URL": url,
+                "GATEWAY_ALLOW_LOOPBACK_WEBHOOKS": "true",  # for tryouts
             }
         )
         await upgrade(database_url)

@@ -17,8 +17,10 @@ from litestar.openapi.spec import Components, Schema, SecurityScheme, Tag
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
+from api.outgoing import webhooks
 from api.problems import CODES, Problem
 from api.reference.examples import bodies
+from gateway.endpoints import DeliveredEvent
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -38,6 +40,9 @@ _TAGS = [
     Tag("Refunds", "Money going back. Refunds are made at the order."),
     Tag("Catalogue", "Products and the prices that orders are made with."),
     Tag("Providers", "What a merchant chooses from, per checkout."),
+    Tag("Events", "What happened, in order: what webhooks tell, to be read."),
+    Tag("Webhooks out", "Where a merchant is told, and what came of telling it."),
+    Tag("Attention", "What the machine could not settle, for people."),
     Tag("Webhooks in", "Where providers deliver their events."),
     Tag("Operations", "Health and metrics."),
 ]
@@ -76,7 +81,7 @@ class Structs(OpenAPISchemaPlugin):
     """Remembers the structs that operations use; msgspec describes them (`_components`)."""
 
     def __init__(self) -> None:
-        self.kinds: list[Any] = [Problem]
+        self.kinds: list[Any] = [Problem, DeliveredEvent]
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         """Structs, generic ones too."""
@@ -118,6 +123,7 @@ def finished(
     examples = bodies(provider)
     document: dict[str, Any] = _tidy(msgspec.to_builtins(collected, str_keys=True))
     document["servers"] = [{"url": public_url}]
+    document["webhooks"] = _tidy(webhooks())
     document["components"] |= {
         "schemas": _components(structs),
         "headers": _HEADERS,
@@ -240,6 +246,8 @@ def _finish_answers(operation: dict[str, Any], path: str, keyed: bool) -> None:
         problems |= {"401", "403"}
     if "{" in path:
         problems.add("404")
+    if operation["operationId"] in _CONFLICTING:
+        problems.add("409")
     if keyed:
         problems |= {"409", "422", "502", "503"}
     operation["responses"] = answers | {
@@ -247,6 +255,13 @@ def _finish_answers(operation: dict[str, Any], path: str, keyed: bool) -> None:
     }
 
 
+#: Operations without an Idempotency-Key that the state of things can refuse.
+_CONFLICTING = {
+    "createWebhookEndpoint",
+    "testWebhookEndpoint",
+    "recoverWebhookEndpoint",
+    "resendDelivery",
+}
 #: Codes that only some operations answer with.
 _ONLY = {
     "unknown_product": {"createOrder"},
@@ -260,6 +275,7 @@ _ONLY = {
     "order_already_paid": {"createPayment", "captureOrder", "cancelOrder"},
     "order_closed": {"createPayment", "captureOrder", "cancelOrder"},
     "nothing_to_refund": {"createRefund"},
+    "payment_in_doubt": {"createPayment", "captureOrder", "cancelOrder"},
     "refund_exceeds_captured": {"createRefund"},
     "invalid_amount": {"createOrder", "createRefund", "captureOrder", "createProduct"},
     "webhook_invalid": {"receiveWebhook", "receiveWebhookOfAccount"},

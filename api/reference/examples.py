@@ -24,4 +24,11 @@ def bodies(provider: str) -> dict[str, dict[str, Any]]:
             "prices": [{"currency": "USD", "unit_amount": 1800}],
         },
         "changeProduct": {"prices": [{"currency": "USD", "unit_amount": 1900}]},
+        "createWebhookEndpoint": {
+            "url": "https://shop.example/payments",
+            "events": ["order.paid", "refund.succeeded"],
+        },
+        "changeWebhookEndpoint": {"status": "enabled"},
+        "recoverWebhookEndpoint": {"since": "2026-01-31T00:00:00Z"},
+        "resolveAttention": {"note": "The buyer was paid back by bank transfer"},
     }

@@ -1,9 +1,10 @@
-"""PayPal behind the gateway's interface: the four verbs and three optional powers.
+"""PayPal behind the gateway's interface: the four verbs and four optional powers.
 
 Stateless. Every verb is a few calls of `PayPalClient` and a pure mapping of what they answered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 
 from gateway.errors import OutcomeUnknown, Rejected, Unavailable
 from gateway.facts import (
@@ -19,7 +20,14 @@ from gateway.facts import (
 )
 from gateway.money import Money
 from gateway.ports import Clock
-from gateway.provider import Checkout, CheckoutRequest, PaymentRef, ProviderEvent, RefundRequest
+from gateway.provider import (
+    Checkout,
+    CheckoutRequest,
+    ListedEvent,
+    PaymentRef,
+    ProviderEvent,
+    RefundRequest,
+)
 from providers.paypal.bodies import amount, capture_body, order_body, refund_body
 from providers.paypal.client import PayPalClient
 from providers.paypal.mapping import (
@@ -32,6 +40,7 @@ from providers.paypal.mapping import (
     refund_facts,
     refunds_of,
 )
+from providers.paypal.notifications import Notifications
 from providers.paypal.resources import Order
 from providers.paypal.webhook import WebhookVerifier
 
@@ -71,11 +80,18 @@ HOLD_IS_OVER = frozenset(
 
 
 class PayPalAdapter:
-    """Implements PaymentProvider, Cancels, Captures and FindsRefunds."""
+    """Implements PaymentProvider, Cancels, Captures, FindsRefunds and ListsEvents."""
 
-    def __init__(self, client: PayPalClient, webhooks: WebhookVerifier, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: PayPalClient,
+        webhooks: WebhookVerifier,
+        notifications: Notifications,
+        clock: Clock,
+    ) -> None:
         self._client = client
         self._webhooks = webhooks
+        self._notifications = notifications
         self._clock = clock
 
     async def create_order(self, request: CheckoutRequest, *, key: str) -> Checkout:
@@ -111,6 +127,10 @@ class PayPalAdapter:
     async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> ProviderEvent:
         """See WebhookVerifier."""
         return await self._webhooks.verify(headers, body)
+
+    def list_events(self, since: datetime, until: datetime) -> AsyncIterator[ListedEvent]:
+        """See Notifications."""
+        return self._notifications.events(since, until)
 
     async def refund(self, request: RefundRequest, *, key: str) -> Sequence[ProviderFact]:
         """Refund an explicit amount of the capture."""

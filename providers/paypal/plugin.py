@@ -69,6 +69,7 @@ class PayPalPlugin:
         from providers.paypal.adapter import PayPalAdapter
         from providers.paypal.certificates import Certificates, Trust
         from providers.paypal.client import PayPalClient
+        from providers.paypal.notifications import Notifications
         from providers.paypal.sdk import Sdk
         from providers.paypal.webhook import Postback, WebhookVerifier
 
@@ -82,7 +83,8 @@ class PayPalPlugin:
                     settings.webhook_id,
                     self._clock,
                 )
-                adapter = PayPalAdapter(PayPalClient(sdk), webhooks, self._clock)
+                notifications = Notifications(http, sdk, settings.api_base)
+                adapter = PayPalAdapter(PayPalClient(sdk), webhooks, notifications, self._clock)
                 yield OpenProvider(
                     adapter=adapter, mode="live" if settings.environment == "live" else "test"
                 )

@@ -168,6 +168,12 @@ class Event(msgspec.Struct, frozen=True):
     resource: dict[str, Any]
 
 
+class EventPage(msgspec.Struct, frozen=True):
+    """Some of the events of the past, each as its webhook carried it."""
+
+    events: tuple[msgspec.Raw, ...] = ()
+
+
 class Token(msgspec.Struct, frozen=True):
     """An access token and its life in seconds."""
 

@@ -1,7 +1,7 @@
 """Stripe Checkout behind the gateway's interface."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from gateway.money import Money
 from gateway.provider import (
     Checkout,
     CheckoutRequest,
+    ListedEvent,
     Mode,
     PaymentRef,
     ProviderEvent,
@@ -55,7 +56,7 @@ _MAYBE_DONE = frozenset({"payment_intent_unexpected_state", IDEMPOTENCY_ERROR})
 
 
 class StripeAdapter:
-    """PaymentProvider, Cancels, Captures and FindsRefunds. Holds no state of payments."""
+    """PaymentProvider, Cancels, Captures, FindsRefunds and ListsEvents, without any state."""
 
     def __init__(
         self, client: Client, webhook_secrets: Sequence[str], mode: Mode, now: Now
@@ -90,6 +91,18 @@ class StripeAdapter:
         if event.livemode != (self._mode == "live"):
             raise WebhookInvalid(f"the event is not one of this account's {self._mode} mode")
         return translate(event)
+
+    async def list_events(self, since: datetime, until: datetime) -> AsyncIterator[ListedEvent]:
+        """Events of this mode; Stripe keeps them for 30 days."""
+        bounds = {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1}
+        async for event, body in self._client.events(created=bounds):
+            if event.livemode == (self._mode == "live"):
+                yield ListedEvent(
+                    id=event.id,
+                    type=event.type,
+                    at=datetime.fromtimestamp(event.created, UTC),
+                    body=body,
+                )
 
     async def refund(self, request: RefundRequest, *, key: str) -> Facts:
         """Refund part or all of a PaymentIntent."""

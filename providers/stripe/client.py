@@ -13,7 +13,7 @@ import stripe
 
 from gateway.errors import OutcomeUnknown, Unavailable
 from providers.stripe.errors import mapped
-from providers.stripe.resources import Listed, Page
+from providers.stripe.resources import Event, Listed, Page, RawPage
 from providers.stripe.settings import StripeSettings
 
 #: The version that this adapter was checked against; it decides the shape of every answer.
@@ -73,6 +73,20 @@ class Client:
                 return entries
             params["starting_after"] = page.data[-1].id
         raise Unavailable(f"Stripe lists more than {MOST_PAGES * PAGE_SIZE} {path[-1]}")
+
+    async def events(self, **params: Any) -> AsyncIterator[tuple[Event, bytes]]:
+        """All events, newest first, each with its bytes; page by page, however many there are."""
+        more = True
+        while more:
+            page = await self.read(RawPage, "events", limit=PAGE_SIZE, **params)
+            more = page.has_more and bool(page.data)
+            for raw in page.data:
+                try:
+                    event = msgspec.json.decode(raw, type=Event)
+                except msgspec.MsgspecError:
+                    raise Unavailable("Stripe lists something that is no event") from None
+                params["starting_after"] = event.id
+                yield event, bytes(raw)
 
     async def write(self, kind: type[T], *path: str, key: str, **params: Any) -> T:
         """POST once per idempotency `key`; the answer is the object that was made or changed."""

@@ -164,6 +164,13 @@ class Page(msgspec.Struct, Generic[Listed], frozen=True):
     has_more: bool = False
 
 
+class RawPage(msgspec.Struct, frozen=True):
+    """One page of a list, each entry as it came."""
+
+    data: tuple[msgspec.Raw, ...]
+    has_more: bool = False
+
+
 class EventData(msgspec.Struct, frozen=True):
     """`object` as it was when the event happened; decoded by the event's type."""
 

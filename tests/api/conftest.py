@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,15 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
 
-from api.app import WithRequestId, create_app
 from api.security import Kind
 from api.settings import Settings
 from api.wiring import Services, open_services
 from gateway.jobs import run_due
 from gateway.registry import ConfiguredProvider
 from tests.api.fake import FakePlugin, FakeProvider
+from tests.application import application
 
 SECRET = "a secret of this test's gateway, long enough"
 PUBLIC_URL = "https://pay.example.com"
@@ -156,18 +155,6 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.01)
 
 
-_idle: list[Litestar] = []
-
-
-@contextmanager
-def _app(services: Services) -> Iterator[WithRequestId]:
-    """The application; its routes, which take a tenth of a second to build, are used again."""
-    litestar = _idle.pop() if _idle else create_app(services).litestar
-    litestar.state.services = services
-    yield WithRequestId(litestar, services)
-    _idle.append(litestar)
-
-
 @asynccontextmanager
 async def open_gateway(database_url: str) -> AsyncIterator[Gateway]:
     """A gateway over a migrated database, with three providers: two for tests and one live."""
@@ -186,7 +173,7 @@ async def open_gateway(database_url: str) -> AsyncIterator[Gateway]:
     clock = Clock()
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings, clock=clock))
-        app: Any = stack.enter_context(_app(services))  # its types of ASGI are not quite httpx's
+        app: Any = stack.enter_context(application(services))  # ASGI is typed otherwise there
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         http = await stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL)

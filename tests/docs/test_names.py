@@ -15,10 +15,10 @@ from tests.project.test_settings_example import shown
 
 _SETTING = re.compile(r"\b(?:DATABASE|GATEWAY|STRIPE|PAYPAL|POSTGRES)_[A-Z_]+\b")
 _MAKE = re.compile(r"(?:^|[ (])make ([a-z]+)\b")
-_COMMAND = re.compile(r"(?:^|/|[ (])gateway ((?:[a-z]+ ?)+)((?: ?--[a-z-]+)*)")
+_COMMAND = re.compile(r"(?:^|/|[ (])gateway ((?:[a-z]+(?:-[a-z]+)* ?)+)((?: ?--[a-z-]+)*)")
 _REFUSAL = re.compile(r"\b([45]\d\d) `([a-z_]+)`")
 #: Words in code that are another program's.
-_FOREIGN = {"pg_dump", "pyproject.toml"}
+_FOREIGN = {"pg_dump", "pg_stat_activity", "pyproject.toml"}
 _WORD = re.compile(r"[a-z]+(?:[_.:][a-z]+)*")
 
 
@@ -28,7 +28,18 @@ def test_settings_are_those_of_the_example() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_settings_exist(name: str) -> None:
-    assert set(_SETTING.findall(page(name))) <= shown() | {"POSTGRES_PASSWORD"}
+    of_commands = {
+        str(parameter.envvar) for command in _commands(main) for parameter in command.params
+    }
+    known = shown() | {"POSTGRES_PASSWORD"} | of_commands
+    assert set(_SETTING.findall(page(name))) <= known
+
+
+def _commands(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from _commands(child)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -16,11 +16,10 @@ from multiprocessing.connection import Connection
 from typing import Any, Literal, NamedTuple
 
 from api import serving, worker
-from api.app import create_app
 from api.settings import load
 from api.wiring import Services, open_services
 from gateway.records import Operation
-from tests.faults.stage import House, serve_app, with_store
+from tests.faults.stage import House, served, with_store
 
 Moment = Literal["before reserve", "after reserve", "before settle", "after settle", "after claim"]
 _START_SECONDS = 60
@@ -109,7 +108,7 @@ async def _serve(
         services: Services = await stack.enter_async_context(open_services(load(environment)))
         if point is not None:
             services = with_store(services, Dying(services.ctx.store, point))
-        ready.send(await stack.enter_async_context(serve_app(create_app(services))))
+        ready.send(await stack.enter_async_context(served(services)))
         if works:
             await stack.enter_async_context(worker.running(services))
         await asyncio.Event().wait()  # for ever: these processes are killed

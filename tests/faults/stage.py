@@ -18,13 +18,13 @@ from typing import Any
 import httpx
 
 from api import serving
-from api.app import create_app
 from api.security import Keys
 from api.settings import load
 from api.wiring import Services, SystemClock, open_services
 from gateway.ids import Ids
 from gateway.jobs import run_due
 from storage.engine import Database
+from tests.application import application
 
 PROVIDERS = ("stripe", "paypal")
 SERVER_SECRET = "a secret of the tests, long enough to be one"
@@ -276,14 +276,24 @@ async def open_gateway(
     clock = clock or MovableClock()
     async with (
         open_services(load(house.environment), clock=clock) as services,
-        serve_app(create_app(services)) as url,
+        served(services) as url,
         client(url, authorization=f"Bearer {house.key}") as http,
     ):
         if listens:
             await listen(sandbox, url)
-        yield Gateway(http, services, sandbox, url, clock, listens)
-        if listens:
-            await listen(sandbox, "")
+        try:
+            yield Gateway(http, services, sandbox, url, clock, listens)
+        finally:
+            if listens:
+                await listen(sandbox, "")
+
+
+@asynccontextmanager
+async def served(services: Services) -> AsyncIterator[str]:
+    """Serve the application over these services. Yields its address."""
+    with application(services) as app:
+        async with serve_app(app) as url:
+            yield url
 
 
 @asynccontextmanager

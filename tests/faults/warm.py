@@ -7,13 +7,13 @@ import providers.paypal.certificates
 import providers.paypal.sdk
 import providers.paypal.webhook  # noqa: F401 -- all four are loaded by the plugin when it opens
 from api import logs
-from api.app import create_app
 from api.settings import load
 from api.wiring import open_services
+from tests.application import application
 
 
 async def _once() -> None:
-    """Build an application; its database is never opened."""
+    """Build an application, to be used by who is forked; its database is never opened."""
     environment = {
         "DATABASE_URL": "sqlite:///never-opened.db",
         "GATEWAY_SECRET_KEY": "nothing is ever signed with this one",
@@ -21,7 +21,8 @@ async def _once() -> None:
         "STRIPE_WEBHOOK_SECRET": "whsec_never",
     }
     async with open_services(load(environment)) as services:
-        create_app(services)
+        with application(services):
+            pass
 
 
 logs.configure("error")

@@ -185,10 +185,10 @@ AFTERMATH = [
         paid=(2 * DUE, DUE, DUE),
     ),
     Story(
-        "paid twice, and the first given back: the second is what the order stands on",
+        "paid, given back, and paid once more: the second goes back too",
         [started("acme"), captured(), refund("re_1", "succeeded", DUE)],
         second=[started("umbrella", 2), captured(id="cap_2")],
-        status="paid",
+        status="refunded",
         payment="captured",
         paid=(2 * DUE, DUE, DUE),
         attention=["paid_twice"],

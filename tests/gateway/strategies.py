@@ -6,6 +6,7 @@ from typing import get_args
 from hypothesis import strategies as st
 
 from gateway.facts import (
+    AttentionResolved,
     Authorized,
     BuyerApproved,
     CallSettled,
@@ -25,6 +26,7 @@ from gateway.facts import (
     Flagged,
     OrderCanceled,
     OrderExpired,
+    PaidTwice,
     PaidWith,
     PaymentStarted,
     Pending,
@@ -72,7 +74,10 @@ _FIELDS: dict[str, st.SearchStrategy[object]] = {
     "verb": st.sampled_from(["create", "confirm", "capture", "cancel", "refund"]),
     "provider": st.sampled_from(["acme", "umbrella"]),
     "url": st.sampled_from(["https://a.example", "https://b.example"]),
-    "flag": st.sampled_from(["unknown_outcome", "odd"]),
+    "flag": st.sampled_from(["unknown_outcome", "overdue"]),
+    "by": st.sampled_from(["key_1", "system"]),
+    "note": words,
+    "kept": payment_ids,
     "state": words,
     "fee": st.sampled_from([187, 0, -187, 1500]),
     "net": st.sampled_from([5213, -5400, 0]),
@@ -109,6 +114,8 @@ _KINDS: dict[type, tuple[str, ...]] = {
     RefundReserved: ("refund_id", "amount", "currency", "at", "reason"),
     RefundRejected: ("refund_id", "code", "message", "at"),
     Flagged: ("flag", "subject", "detail", "at"),
+    AttentionResolved: ("flag", "subject", "detail", "by", "at", "note"),
+    PaidTwice: ("kept", "at"),
     OrderCanceled: ("at",),
     OrderExpired: ("at",),
 }
@@ -145,7 +152,9 @@ by_kind: dict[type, st.SearchStrategy[Fact]] = {
     ),
 }
 facts: st.SearchStrategy[Fact] = st.sampled_from(list(by_kind)).flatmap(by_kind.__getitem__)
-of_order = by_kind[OrderCanceled] | by_kind[OrderExpired] | by_kind[Flagged]
+of_order = (
+    by_kind[OrderCanceled] | by_kind[OrderExpired] | by_kind[Flagged] | by_kind[AttentionResolved]
+)
 recorded: st.SearchStrategy[Recorded] = st.one_of(
     st.builds(Recorded, payment_ids, facts),
     st.builds(Recorded, payment_ids, by_kind[Captured] | by_kind[RefundUpdated]),

@@ -53,10 +53,11 @@ def test_an_order_that_a_failed_refund_makes_paid_again_is_not_told_as_paid() ->
 
 
 def test_a_second_payment_of_a_refunded_order_is_told_as_attention_only() -> None:
+    """The order stays refunded, and the second payment is given back."""
     before = state_of(*REFUNDED)
     after = state_of(*REFUNDED, second=[started("umbrella"), captured(id="cap_2")])
 
-    assert (before.status, after.status) == ("refunded", "paid")
+    assert (before.status, after.status) == ("refunded", "refunded")
     assert event_types(before, after) == ["order.attention"]
 
 

@@ -36,7 +36,7 @@ def test_every_fact_survives_storage(fact: Fact) -> None:
 def test_kinds_are_distinct_and_in_snake_case() -> None:
     tags = [kind.__struct_config__.tag for kind in KINDS]
 
-    assert len(set(tags)) == len(tags) == 26
+    assert len(set(tags)) == len(tags) == 28
     assert all(tag.replace("_", "").islower() for tag in tags)
     assert all(set(kind.key_fields) <= set(kind.__struct_fields__) for kind in KINDS)
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.backoff import backoff
 from gateway.errors import Unavailable
-from gateway.jobs import _reason, backoff
+from gateway.jobs import _reason
 
 
 @pytest.mark.parametrize(

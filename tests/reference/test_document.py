@@ -12,6 +12,7 @@ from api.app import create_app
 from api.problems import CODES
 from api.settings import load
 from api.wiring import open_services
+from gateway.endpoints import EVENT_TYPES
 
 KEYED = {"createOrder", "createPayment", "captureOrder", "cancelOrder", "createRefund"}
 URL = "https://pay.example.com"
@@ -107,6 +108,14 @@ async def test_every_operation_says_what_it_does(document: dict[str, Any]) -> No
         assert set(operation["tags"]) <= tags, (path, method)
 
 
+async def test_what_is_delivered_to_merchants_is_documented(document: dict[str, Any]) -> None:
+    assert list(document["webhooks"]) == list(EVENT_TYPES)
+    for name, methods in document["webhooks"].items():
+        schema = methods["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert schema["allOf"][0] == {"$ref": "#/components/schemas/DeliveredEvent"}, name
+        Draft202012Validator.check_schema(schema)
+
+
 async def test_keys_problems_and_headers_are_documented(document: dict[str, Any]) -> None:
     assert document["security"] == [{"key": []}]
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
@@ -190,6 +199,8 @@ async def test_the_pages_are_made_of_it(
         assert f'<article id="{operation["operationId"]}">' in page.text
     for name in document["components"]["schemas"]:
         assert f'<article id="schema-{name}">' in page.text
+    for name in document["webhooks"]:
+        assert f'<th scope="row"><code>{name}</code></th>' in page.text
     assert f"curl -X POST {URL}/v1/orders" in page.text
     assert "<script" not in page.text
     assert set(re.findall(r'(?:src|href)="(https?:[^"]*)"', page.text)) == set()

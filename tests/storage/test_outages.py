@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway.errors import StoreUnavailable
 from storage import engine
 from storage import tables as t
-from storage.engine import Database, is_outage
+from storage.engine import Database, Options, is_outage
 from tests.postgres import Server
 from tests.storage.conftest import T0, add_merchant, event, opened, order, started
 
@@ -126,7 +126,7 @@ async def test_a_postgresql_that_is_not_there(postgres_server: Server) -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_no_free_connection_is_an_outage_too(postgresql_url: str) -> None:
-    database = Database(postgresql_url, pool_size=1)
+    database = Database(postgresql_url, Options(pool_size=1))
     async with database.read():
         with pytest.raises(StoreUnavailable):
             async with database.read():

@@ -1,0 +1,148 @@
+"""`gateway verify` and `gateway reconcile`: do the books agree, with themselves and with others?
+
+With `--json` each finding is a line of JSON, and the last line the sum. Exit code 1: they do not.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from api import logs, serving
+from api.settings import database_url, environment, load
+from api.wiring import open_services
+from gateway.reconcile import Compared, reconcile
+from gateway.verify import Mismatch, verify
+from storage.engine import Database
+from storage.ledger import SqlLedger
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines, for programs.")
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Any]:
+    """A bar on a terminal, nothing elsewhere. Gives `advance(n)`."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda amount: progress.advance(task, amount)
+
+
+def _line(value: Any) -> None:
+    click.echo(msgspec.json.encode(value).decode())
+
+
+@click.command("verify")
+@_as_json
+def verify_command(as_json: bool) -> None:
+    """Compute every order anew from its facts; report any that is stored otherwise."""
+    orders, differing = asyncio.run(_verify(as_json))
+    if as_json:
+        _line({"orders": orders, "differing": differing})
+    else:
+        click.echo(f"{orders} orders verified, {differing} differ from their facts.")
+    if differing:
+        raise SystemExit(1)
+
+
+async def _verify(as_json: bool) -> tuple[int, int]:
+    database = Database(database_url(environment()))
+    orders, differing = 0, set()
+    try:
+        await serving.check_schema(database.url)
+        ledger = SqlLedger(database)
+        with _progress("Verifying", await ledger.count()) as advance:
+            async for done in verify(ledger):
+                orders += done.orders
+                differing |= {(found.merchant, found.order) for found in done.found}
+                for found in done.found:
+                    _line(found) if as_json else _tell(found)
+                advance(done.orders)
+    finally:
+        await database.close()
+    return orders, len(differing)
+
+
+def _tell(found: Mismatch) -> None:
+    click.echo(f"{found.order} {found.field}")
+    click.echo(f"  stored   {found.stored}\n  computed {found.computed}")
+
+
+def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    """A day or a moment, UTC unless it says otherwise."""
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("use a date like 2026-01-31 or 2026-01-31T12:00:00Z") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+@click.command("reconcile")
+@click.option(
+    "--from", "since", callback=_moment, help="First day or moment; a week ago by default."
+)
+@click.option("--to", "until", callback=_moment, help="Up to, but without, this; now by default.")
+@_as_json
+def reconcile_command(since: datetime | None, until: datetime | None, as_json: bool) -> None:
+    """Ask the providers about every payment of a period; list what was not the same here.
+
+    What they tell is recorded, so that the books agree afterwards.
+    """
+    now = datetime.now(UTC)
+    since, until = since or now - timedelta(days=7), until or now
+    if since >= until:
+        raise click.UsageError("--from must be before --to")
+    results = asyncio.run(_reconcile(since, until, as_json))
+    if as_json:
+        _line({"from": since, "to": until} | results)
+    else:
+        click.echo(
+            f"{results['asked']} payments compared, {results['differing']} were different; "
+            f"{results['skipped']} closed ones not asked about, {results['unclear']} unclear."
+        )
+    if results["differing"] or results["unclear"]:
+        raise SystemExit(1)
+
+
+async def _reconcile(since: datetime, until: datetime, as_json: bool) -> dict[str, int]:
+    settings = load(environment())
+    logs.configure("warning", pretty=sys.stderr.isatty())
+    await serving.check_schema(settings.database_url)
+    results = {"asked": 0, "skipped": 0, "unclear": 0, "differing": 0}
+    async with open_services(settings) as services:
+        ledger = SqlLedger(services.store.database)
+        total = await ledger.count_payments(since, until)
+        with _progress("Reconciling", total) as advance:
+            async for compared in reconcile(services.ctx, ledger, since, until):
+                results[compared.result] += 1
+                results["differing"] += bool(compared.differences)
+                _show(compared, as_json)
+                advance(1)
+    return results
+
+
+def _show(compared: Compared, as_json: bool) -> None:
+    payment = compared.payment
+    if as_json:
+        for difference in compared.differences:
+            _line(difference)
+        if compared.result == "unclear":
+            _line({"order": payment.order_id, "payment": payment.payment_id, "why": compared.why})
+        return
+    if compared.differences:
+        table = Table("What", "Here", f"At {payment.provider}", title=payment.order_id)
+        for found in compared.differences:
+            table.add_row(found.field, found.ours, found.theirs)
+        Console().print(table)
+    elif compared.result == "unclear":
+        click.echo(f"{payment.order_id} {payment.payment_id}: {compared.why}")

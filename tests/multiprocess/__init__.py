@@ -1,0 +1,1 @@
+"""Several API and worker processes on one PostgreSQL, with real signals."""
