@@ -76,8 +76,7 @@ class IdempotentRequest:
     ) -> Answer:
         """Keep and return the answer."""
         answer = self.render(order, state, resource_id)
-        await tx.answer_key(self.claim, answer)
-        return answer
+        return await tx.answer_key(self.claim, answer)
 
     async def fail(
         self, tx: Transaction, error: GatewayError, order_id: str | None = None
@@ -87,5 +86,4 @@ class IdempotentRequest:
         `order_id` names the order that it left behind.
         """
         answer = self.render_error(error, order_id)
-        await tx.answer_key(self.claim, answer)
-        return answer
+        return await tx.answer_key(self.claim, answer)

@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway import tracing
 from gateway.context import Context
 from gateway.errors import InvalidRequest, OutcomeUnknown, ProviderError, Rejected, Unavailable
 from gateway.facts import (
@@ -79,6 +80,7 @@ async def perform(
     Nothing is sent for an operation that is settled, or whose key the provider may have forgotten:
     under a forgotten key the call would be made a second time.
     """
+    tracing.note(order_id=operation.order_id, payment_id=operation.payment_id)
     if operation.settled or window_passed(ctx, operation):
         return await _as_it_stands(ctx, operation, finish)
     started = time.perf_counter()
@@ -211,24 +213,33 @@ async def _settle(
     outcome = _outcome(error)
     async with ctx.store.transaction() as tx:
         locked = await _lock(tx, operation)
+        stored = await tx.operation(operation.merchant_id, operation.key)
+        # Another process has taken it over and knows how it ended: our lack of an answer under the
+        # same key is no doubt, and one would stay for ever, since nobody takes it up again.
+        outrun = stored is not None and stored.settled and outcome in ("unavailable", "unknown")
+        own = [] if outrun else _own_facts(ctx, operation, locked, error)
         state = await record(
             ctx,
             tx,
             locked,
             operation.payment_id,
-            [*facts, *_own_facts(ctx, operation, locked, error)],
+            [*facts, *own],
             source=f"the answer to {operation.verb}",
             entries=[_timeline(ctx, operation, error, outcome, milliseconds)],
         )
         settlement = Settlement(outcome, locked.record, state, error)
-        await tx.save_attempt(operation, settled=settlement.settled, outcome=outcome)
+        if outrun:
+            settlement = Settlement("succeeded", locked.record, state)
+        settled = settlement.settled and not outrun
+        await tx.save_attempt(operation, settled=settled, outcome=outcome)
         if settlement.settled:
             await tx.drop_job(operation.merchant_id, "resume_operation", operation.key)
         else:  # this process is done with it, so nobody need wait for its lease to run out
             soon = ctx.now() + FIRST_RESUMPTION
             await tx.enqueue(operation.merchant_id, "resume_operation", operation.key, soon)
-        if outcome == "rejected" and operation.verb in ("capture", "cancel"):
-            # A refusal often means that the payment is not what we thought it was: look.
+        if outrun or (outcome == "rejected" and operation.verb in ("capture", "cancel")):
+            # A refusal often means that the payment is not what we thought it was: look. Likewise
+            # where two calls were under way and only one was answered.
             await tx.enqueue(
                 operation.merchant_id, "confirm_payment", operation.payment_id, ctx.now()
             )

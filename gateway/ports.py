@@ -186,8 +186,9 @@ class Transaction(Protocol):
         """Note what the request under this key has reserved, for a resumption."""
         ...
 
-    async def answer_key(self, claim: "KeyClaim", answer: "Answer") -> None:
-        """Store the answer that every repetition will get."""
+    async def answer_key(self, claim: "KeyClaim", answer: "Answer") -> "Answer":
+        """Store the answer that every repetition will get. Returns it, or the one that was first:
+        a request whose lease ran out may have been carried on, and answered, by another one."""
         ...
 
     async def release_key(self, claim: "KeyClaim") -> None:

@@ -179,9 +179,19 @@ class WorkTransaction:
         """Note what the request has reserved."""
         await self._update_key(claim, resource_id=resource_id)
 
-    async def answer_key(self, claim: KeyClaim, answer: Answer) -> None:
-        """Store the answer that every repetition will get."""
-        await self._update_key(claim, answer_status=answer.status, answer_body=answer.body)
+    async def answer_key(self, claim: KeyClaim, answer: Answer) -> Answer:
+        """Store the answer that every repetition will get. Returns it, or the one that was first."""
+        c = t.idempotency_keys.c
+        stored = await self._execute(
+            update(t.idempotency_keys)
+            .where(*_key(claim), c.answer_status.is_(None))
+            .values(answer_status=answer.status, answer_body=answer.body)
+        )
+        if stored.rowcount == 0:
+            query = select(c.answer_status, c.answer_body).where(*_key(claim))
+            if (first := (await self._execute(query)).first()) is not None:
+                return Answer(*first)
+        return answer
 
     async def release_key(self, claim: KeyClaim) -> None:
         """End the lease now: the next request with this key carries on."""

@@ -147,6 +147,7 @@ class Memory:
     def __init__(self, order: OrderRecord, recorded: Sequence[Recorded]) -> None:
         self.order = Locked(order, list(recorded))
         self.saved: OrderState | None = None
+        self.stored: Operation | None = None  # what another process has made of it
         self.attempts: list[tuple[bool, str]] = []
         self.jobs: set[tuple[str, str]] = set()
         self.told: list[MerchantEvent] = []
@@ -169,6 +170,9 @@ class Memory:
 
     async def save_state(self, order: OrderRecord, state: OrderState, at: datetime) -> None:
         self.saved = state
+
+    async def operation(self, merchant_id: str, key: str) -> Operation | None:
+        return self.stored
 
     async def save_attempt(self, operation: Operation, *, settled: bool, outcome: str) -> None:
         self.attempts.append((settled, outcome))

@@ -5,6 +5,7 @@ That the same holds across crashes and real databases is shown in tests/faults.
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.errors import OutcomeUnknown, Rejected, Unavailable
@@ -116,7 +117,7 @@ async def test_doubts_pile_up_to_one_flag_and_go_with_a_clear_answer(scene: Make
 
     for attempts in range(8):
         await again(attempts)
-        flags = [fact for fact in it.store.facts if isinstance(fact, Flagged)]
+        flags = [fact for fact in it.store.order.recorded if isinstance(fact, Flagged)]
         assert len(flags) == int(attempts + 1 >= DOUBTS_BEFORE_ATTENTION)
     assert [item.kind for item in it.state.attention] == ["unknown_outcome"]
 
@@ -137,6 +138,22 @@ async def test_the_doubts_of_another_operation_are_not_settled(scene: Make) -> N
 
 
 # --- the other verbs ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("?"), Unavailable("later")])
+async def test_no_answer_to_what_another_process_has_settled_is_no_doubt(
+    scene: Make, error: Exception
+) -> None:
+    """Its lease ran out during the call, and another process got the answer under the same key."""
+    it: Scene = scene(AbleAdapter(error))
+    it.store.stored = msgspec.structs.replace(it.operation, settled=True)
+
+    settlement = await perform(it.ctx, it.operation, tries=1)
+
+    assert (settlement.outcome, settlement.settled, settlement.error) == ("succeeded", True, None)
+    assert not [r for r in it.store.order.recorded if isinstance(r.fact, CallUnknown)]
+    assert it.store.attempts == [(False, "unknown" if "?" in str(error) else "unavailable")]
+    assert it.store.jobs == {("confirm_payment", FIRST)}, "the truth is looked at once more"
 
 
 async def test_a_checkout_that_is_refused_fails_its_payment(scene: Make) -> None:
