@@ -34,6 +34,7 @@ class Program:
     ) -> None:
         self.name = name
         self.starts = 0
+        self.ending = False
         self._folder = folder
         self._environment = {
             "PATH": os.environ.get("PATH", ""),
@@ -59,6 +60,7 @@ class Program:
         if self.alive:
             return
         self.starts += 1
+        self.ending = False
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -85,6 +87,7 @@ class Program:
 
     async def stop(self) -> None:
         """SIGTERM, and wait for the good end that it owes; the hard way after 45 seconds."""
+        self.ending = True
         self.wake()
         self.send(signal.SIGTERM)
         if not await self._ended(45):

@@ -40,7 +40,7 @@ class Settling:
         transfers clear; then the time at which orders expire.
         """
         started = time.monotonic()
-        stages = (("doubts", False, 2), ("transfers", False, 2), ("expiry", True, 2))
+        stages = (("doubts", False, 2), ("transfers", False, 1), ("expiry", True, 1))
         for stage, expiring, rounds in stages:
             if stage == "transfers":
                 await self._town.control("clock", advance_seconds=_DAYS * 86_400)

@@ -54,6 +54,8 @@ class Town:
         """Start and wake whatever does not run, and wait until the APIs answer."""
         for program in self.programs:
             program.wake()
+            if program.ending:  # whoever told it to end did not stay
+                await program.stop()
             program.start()
         async with httpx.AsyncClient(timeout=5) as http, asyncio.timeout(START_SECONDS):
             for url in self.apis:

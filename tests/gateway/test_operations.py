@@ -117,7 +117,7 @@ async def test_doubts_pile_up_to_one_flag_and_go_with_a_clear_answer(scene: Make
 
     for attempts in range(8):
         await again(attempts)
-        flags = [fact for fact in it.store.order.recorded if isinstance(fact, Flagged)]
+        flags = [fact for fact in it.store.facts if isinstance(fact, Flagged)]
         assert len(flags) == int(attempts + 1 >= DOUBTS_BEFORE_ATTENTION)
     assert [item.kind for item in it.state.attention] == ["unknown_outcome"]
 
@@ -151,7 +151,7 @@ async def test_no_answer_to_what_another_process_has_settled_is_no_doubt(
     settlement = await perform(it.ctx, it.operation, tries=1)
 
     assert (settlement.outcome, settlement.settled, settlement.error) == ("succeeded", True, None)
-    assert not [r for r in it.store.order.recorded if isinstance(r.fact, CallUnknown)]
+    assert not [fact for fact in it.store.facts if isinstance(fact, CallUnknown)]
     assert it.store.attempts == [(False, "unknown" if "?" in str(error) else "unavailable")]
     assert it.store.jobs == {("confirm_payment", FIRST)}, "the truth is looked at once more"
 

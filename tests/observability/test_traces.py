@@ -3,8 +3,9 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -83,8 +84,12 @@ def test_without_the_setting_no_package_of_it_is_imported() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def known(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    return _add_known(logger, method, dict(event))
+
+
 async def test_a_log_line_carries_what_is_known_of_the_work() -> None:
-    with capture_logs(processors=[_add_known]) as lines:
+    with capture_logs(processors=[known]) as lines:
         with tracing.span("job x", job="x"):
             tracing.note(order_id="ord_1", provider_request_id=None)
             with tracing.span("create y", provider="y"):

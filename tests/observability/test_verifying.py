@@ -20,6 +20,7 @@ async def test_an_order_changed_by_hand_is_counted(
         await connection.execute(change, {"id": order["id"]})
     stop = asyncio.Event()
     verification = asyncio.create_task(verifying.keep_verifying(gateway.services, stop))
+    seen = b""
     for _ in range(500):
         seen = gateway.services.metrics.render()
         if b"gateway_orders_verified_total 2.0" in seen:

@@ -12,7 +12,7 @@ from tests.project.files import ROOT
 
 
 def test_a_short_soak_finds_no_breach() -> None:
-    command = [sys.executable, "-m", "bench.soak", "--seconds", "6", "--seed", "7"]
+    command = [sys.executable, "-m", "bench.soak", "--seconds", "5", "--seed", "7"]
     command += ["--merchants", "8", "--settle", "60"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
