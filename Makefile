@@ -58,8 +58,8 @@ bench: dev ## measurements
 	@echo "Nothing is measured yet: the benchmarks come with a later step."
 
 .PHONY: soak
-soak: dev ## hours of random faults
-	@echo "Nothing is soaked yet: the soak comes with step 2."
+soak: dev ## minutes of random faults, then the books; ARGS="--seconds 600 --seed 1"
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 .PHONY: lock
 lock: $(VENV)/.uv ## renew requirements/ from pyproject.toml; UPGRADE=1 takes the newest versions

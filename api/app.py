@@ -9,7 +9,7 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.plugins import InitPlugin
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from api import (
     attention,
@@ -29,6 +29,7 @@ from api.logs import log, request_id
 from api.reference import Reference
 from api.security import Caller
 from api.wiring import Services
+from gateway import tracing
 from gateway.errors import GatewayError, InvalidRequest
 
 VERSION = "0.1.0"
@@ -70,6 +71,17 @@ def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "Wit
         logging_config=None,
     )
     return WithRequestId(app, services)
+
+
+def create_operations_app(services: Services) -> Litestar:
+    """What a worker serves: its metrics and its health."""
+    return Litestar(
+        route_handlers=[operations.live, operations.ready, operations.metrics],
+        state=State({"services": services}),
+        dependencies={"services": Provide(_services, sync_to_thread=False)},
+        openapi_config=None,
+        logging_config=None,
+    )
 
 
 def _refuse_nul(request: Request[Any, Any, Any]) -> None:
@@ -121,16 +133,28 @@ class WithRequestId:
                 ]
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_with_id)
-        finally:
-            seconds = time.perf_counter() - started
-            self._services.metrics.request(scope["method"], status, seconds)
-            log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                milliseconds=round(seconds * 1000, 1),
-            )
-            request_id.reset(token)
+        with tracing.span(f"HTTP {scope['method']}", request_id=current) as span:
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                seconds = time.perf_counter() - started
+                self._services.metrics.request(scope["method"], status, seconds)
+                _describe(span, scope, status)
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    milliseconds=round(seconds * 1000, 1),
+                )
+                request_id.reset(token)
+
+
+def _describe(span: tracing.Span, scope: HTTPScope, status: int) -> None:
+    """The route, not the path: a span's name is one of few."""
+    route = scope.get("path_template")
+    span.name = f"{scope['method']} {route}" if route else span.name
+    span.known["status"] = str(status)
+    order_id = scope.get("path_params", {}).get("order_id")
+    if order_id:
+        span.known.setdefault("order_id", str(order_id)[:64])

@@ -11,20 +11,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from api import logs, serving
+from api import logs, serving, terminal
 from api.settings import database_url, environment, load
 from api.wiring import open_services
 from gateway.reconcile import Compared, reconcile
 from gateway.verify import Mismatch, verify
 from storage.engine import Database
 from storage.ledger import SqlLedger
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines, for programs.")
 
 
 @contextmanager
@@ -36,17 +33,13 @@ def _progress(what: str, total: int) -> Iterator[Any]:
         yield lambda amount: progress.advance(task, amount)
 
 
-def _line(value: Any) -> None:
-    click.echo(msgspec.json.encode(value).decode())
-
-
 @click.command("verify")
-@_as_json
+@terminal.as_json
 def verify_command(as_json: bool) -> None:
     """Compute every order anew from its facts; report any that is stored otherwise."""
     orders, differing = asyncio.run(_verify(as_json))
     if as_json:
-        _line({"orders": orders, "differing": differing})
+        terminal.line({"orders": orders, "differing": differing})
     else:
         click.echo(f"{orders} orders verified, {differing} differ from their facts.")
     if differing:
@@ -64,7 +57,7 @@ async def _verify(as_json: bool) -> tuple[int, int]:
                 orders += done.orders
                 differing |= {(found.merchant, found.order) for found in done.found}
                 for found in done.found:
-                    _line(found) if as_json else _tell(found)
+                    terminal.line(found) if as_json else _tell(found)
                 advance(done.orders)
     finally:
         await database.close()
@@ -76,23 +69,14 @@ def _tell(found: Mismatch) -> None:
     click.echo(f"  stored   {found.stored}\n  computed {found.computed}")
 
 
-def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    """A day or a moment, UTC unless it says otherwise."""
-    if value is None:
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter("use a date like 2026-01-31 or 2026-01-31T12:00:00Z") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
 @click.command("reconcile")
 @click.option(
-    "--from", "since", callback=_moment, help="First day or moment; a week ago by default."
+    "--from", "since", callback=terminal.moment, help="First day or moment; a week ago by default."
 )
-@click.option("--to", "until", callback=_moment, help="Up to, but without, this; now by default.")
-@_as_json
+@click.option(
+    "--to", "until", callback=terminal.moment, help="Up to, but without, this; now by default."
+)
+@terminal.as_json
 def reconcile_command(since: datetime | None, until: datetime | None, as_json: bool) -> None:
     """Ask the providers about every payment of a period; list what was not the same here.
 
@@ -104,7 +88,7 @@ def reconcile_command(since: datetime | None, until: datetime | None, as_json: b
         raise click.UsageError("--from must be before --to")
     results = asyncio.run(_reconcile(since, until, as_json))
     if as_json:
-        _line({"from": since, "to": until} | results)
+        terminal.line({"from": since, "to": until} | results)
     else:
         click.echo(
             f"{results['asked']} payments compared, {results['differing']} were different; "
@@ -135,9 +119,11 @@ def _show(compared: Compared, as_json: bool) -> None:
     payment = compared.payment
     if as_json:
         for difference in compared.differences:
-            _line(difference)
+            terminal.line(difference)
         if compared.result == "unclear":
-            _line({"order": payment.order_id, "payment": payment.payment_id, "why": compared.why})
+            terminal.line(
+                {"order": payment.order_id, "payment": payment.payment_id, "why": compared.why}
+            )
         return
     if compared.differences:
         table = Table("What", "Here", f"At {payment.provider}", title=payment.order_id)

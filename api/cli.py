@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -14,7 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from api import audit, logs, serving
+from api import audit, doctor, event_commands, logs, order_commands, serving, terminal
 from api.copying import migrate_store
 from api.security import SCOPES, Keys, Kind
 from api.settings import Settings, database_url, environment, load, secret_key
@@ -26,7 +27,6 @@ from storage.engine import Database
 from storage.migrate import upgrade
 
 T = TypeVar("T")
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 class _Commands(click.Group):
@@ -68,14 +68,20 @@ def serve(host: str, port: int, no_worker: bool) -> None:
 
 
 @main.command()
-def worker() -> None:
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address for metrics and health, where GATEWAY_WORKER_PORT is set.",
+)
+def worker(host: str) -> None:
     """Run a worker alone: applies webhooks, settles what is in doubt, expires orders."""
-    serving.run(serving.work(_settings()))
+    serving.run(serving.work(_settings(), host=host))
 
 
 @main.command()
 @click.option("--check", is_flag=True, help="Only tell what is missing; exit code 1 if anything.")
-@_as_json
+@terminal.as_json
 def migrate(check: bool, as_json: bool) -> None:
     """Bring the database to this version's schema."""
     url = database_url(environment())
@@ -123,9 +129,10 @@ def demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None:
 
 main.add_command(audit.verify_command)
 main.add_command(audit.reconcile_command)
-
-
+main.add_command(doctor.doctor_command)
+main.add_command(event_commands.events)
 main.add_command(migrate_store)
+main.add_command(order_commands.order)
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -162,7 +169,7 @@ def _with_keys(act: Callable[[Keys], Awaitable[T]]) -> T:
 @click.option("--live", is_flag=True, help="For real money; test mode without it.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES))
 @click.option("--name", default="", help="A word for yourself.")
-@_as_json
+@terminal.as_json
 def create_key(
     merchant: str, kind: Kind, live: bool, scopes: tuple[str, ...], name: str, as_json: bool
 ) -> None:
@@ -182,14 +189,14 @@ def create_key(
 
 
 @keys.command("list")
-@_as_json
+@terminal.as_json
 def list_keys(as_json: bool) -> None:
     """List keys, without the keys themselves."""
     records = _with_keys(lambda opened: opened.list())
     if as_json:
         click.echo(msgspec.json.encode(records).decode())
         return
-    table = Table("Id", "Merchant", "Kind", "Mode", "Key", "Scopes", "Name", "Revoked")
+    table = Table("Id", "Merchant", "Kind", "Mode", "Key", "Scopes", "Name", "Ends")
     for key in records:
         mode = "live" if key.livemode else "test"
         scopes = " ".join(key.scopes)
@@ -199,10 +206,31 @@ def list_keys(as_json: bool) -> None:
     Console().print(table)
 
 
+@keys.command("roll")
+@click.argument("key_id")
+@click.option(
+    "--grace",
+    type=click.IntRange(0, 24 * 90),
+    default=24,
+    show_default=True,
+    help="Hours for which the old key is good beside the new one.",
+)
+@terminal.as_json
+def roll_key(key_id: str, grace: int, as_json: bool) -> None:
+    """Replace a key by a new one of its kind. The new one is shown once, here."""
+    rolled = _with_keys(lambda opened: opened.roll(key_id, timedelta(hours=grace)))
+    if as_json:
+        terminal.line({"id": rolled.id, "key": rolled.key, "old_until": rolled.old_until})
+    else:
+        click.echo(rolled.key)
+        until = f"{rolled.old_until:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"Keep it now: it cannot be shown again. {key_id} ends {until}.", err=True)
+
+
 @keys.command("revoke")
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
-    """Refuse a key from now on."""
+    """Refuse a key from now on, a rolled one too."""
     _with_keys(lambda opened: opened.revoke(key_id))
     click.echo(f"{key_id} is revoked.")
 
@@ -216,7 +244,7 @@ def providers() -> None:
 
 
 @providers.command("list")
-@_as_json
+@terminal.as_json
 def list_providers(as_json: bool) -> None:
     """List the installed providers, and whether their settings switch them on."""
     plugins = discover()

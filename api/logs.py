@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from gateway import tracing
 from gateway.errors import GatewayError
 
 _LONGEST_CHAIN = 8
@@ -26,6 +27,7 @@ def configure(level: str = "info", *, pretty: bool = False) -> None:
     """Send our log and the standard library's through one renderer."""
     shared: list[Any] = [
         _add_request_id,
+        _add_known,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -78,3 +80,8 @@ def _add_request_id(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     if current := request_id.get():
         event["request_id"] = current
     return event
+
+
+def _add_known(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The ids of the work at hand: order, payment, job, the provider's request."""
+    return tracing.all_known() | event

@@ -1,11 +1,12 @@
 """Prometheus metrics, one registry per process."""
 
-from collections.abc import Mapping
+from datetime import datetime
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.facts import AttentionKind
+from storage.condition import Work
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 
@@ -57,9 +58,33 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._oldest_delivery = Gauge(
-            "gateway_delivery_oldest_pending_seconds",
-            "Age of the oldest delivery that waits",
+        self._lag = Histogram(
+            "gateway_inbox_lag_seconds",
+            "From the receipt of a provider's event until it is applied",
+            ["provider"],
+            buckets=(*_SECONDS, 60, 300, 3600),
+            registry=self._registry,
+        )
+        self._backlog = Gauge(
+            "gateway_backlog",
+            "What waits in the database, by what it is and its state",
+            ["what", "state"],
+            registry=self._registry,
+        )
+        self._oldest = Gauge(
+            "gateway_backlog_oldest_seconds",
+            "Since when the oldest of it waits",
+            ["what"],
+            registry=self._registry,
+        )
+        self._verified = Counter(
+            "gateway_orders_verified_total",
+            "Orders compared with their facts, round after round",
+            registry=self._registry,
+        )
+        self._mismatches = Counter(
+            "gateway_projection_mismatches_total",
+            "Orders that were found to differ from their facts",
             registry=self._registry,
         )
 
@@ -83,18 +108,42 @@ class Metrics:
         """A sweep came along: `amount` of something ended as `outcome`."""
         self._sweeps.labels(sweep, outcome).inc(amount)
 
-    def attention(self, by_kind: Mapping[str, int]) -> None:
-        """How many open items of each kind there are, of all merchants."""
-        for kind in get_args(AttentionKind):
-            self._attention.labels(kind).set(by_kind.get(kind, 0))
-
     def delivery(self, outcome: str, seconds: float) -> None:
         """A try ended: the delivery is delivered, pending, failed, or its endpoint disabled."""
         self._deliveries.labels(outcome).observe(seconds)
 
-    def oldest_delivery(self, seconds: float) -> None:
-        """How long the oldest delivery has waited."""
-        self._oldest_delivery.set(seconds)
+    def applied(self, provider: str, seconds: float) -> None:
+        """A received event has been applied, so long after it came in."""
+        self._lag.labels(provider).observe(seconds)
+
+    def verified(self, orders: int, differing: int) -> None:
+        """So many orders were compared with their facts, and so many of them differ."""
+        self._verified.inc(orders)
+        self._mismatches.inc(differing)
+
+    def backlog(self, work: Work, now: datetime) -> None:
+        """What waits in the database, of all merchants."""
+        counts = {
+            ("inbox", "received"): work.inbox.count,
+            ("inbox", "orphan"): work.inbox_orphans,
+            ("inbox", "dead"): work.inbox_dead,
+            ("jobs", "due"): work.jobs.count,
+            ("jobs", "dead"): work.jobs_dead,
+            ("operations", "in_doubt"): work.in_doubt.count,
+            ("deliveries", "pending"): work.deliveries.count,
+        }
+        for labels, count in counts.items():
+            self._backlog.labels(*labels).set(count)
+        for name, waiting in (
+            ("inbox", work.inbox),
+            ("jobs", work.jobs),
+            ("operations", work.in_doubt),
+            ("deliveries", work.deliveries),
+        ):
+            since = waiting.oldest or now
+            self._oldest.labels(name).set(max(0.0, (now - since).total_seconds()))
+        for kind in get_args(AttentionKind):
+            self._attention.labels(kind).set(work.attention.get(kind, 0))
 
     def render(self) -> bytes:
         """The text exposition format."""

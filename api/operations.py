@@ -43,8 +43,7 @@ async def ready(services: NamedDependency[Services]) -> Response[dict[str, Any]]
 async def metrics(services: NamedDependency[Services]) -> Response[bytes]:
     """Counters and histograms of this process, and what waits in the database."""
     with contextlib.suppress(StoreUnavailable):  # the counters are worth having all the same
-        waits = await services.deliveries.oldest_pending(services.ctx.now())
-        services.metrics.oldest_delivery(waits)
-        services.metrics.attention(await services.attention.open_by_kind())
+        now = services.ctx.now()
+        services.metrics.backlog(await services.condition.work(now), now)
     kind = "text/plain; version=0.0.4; charset=utf-8"
     return Response(services.metrics.render(), media_type=kind)

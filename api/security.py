@@ -3,14 +3,16 @@
 import hashlib
 import hmac
 import secrets
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import Row, case, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import GatewayError, InvalidRequest, NotFound
+from gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound
 from gateway.ids import Ids
 from gateway.ports import Clock
 from storage import tables as t
@@ -69,6 +71,17 @@ class KeyRecord(msgspec.Struct, frozen=True):
     revoked_at: str | None
 
 
+class RolledKey(msgspec.Struct, frozen=True):
+    """A key's successor, which is shown this once, and until when the old key is good."""
+
+    id: str
+    key: str
+    old_until: datetime
+
+    def __repr__(self) -> str:
+        return f"RolledKey({self.id!r})"
+
+
 class Keys:
     """API keys in the database, as HMAC-SHA-256 under the server's secret."""
 
@@ -112,23 +125,62 @@ class Keys:
                 "kinds have none",
                 path="scopes",
             )
-        mode = "live" if livemode else "test"
-        key = f"{_PREFIX[kind]}_{mode}_{secrets.token_hex(24)}"
         async with self._database.write() as connection:
-            await connection.execute(
-                t.api_keys.insert().values(
-                    merchant_id=merchant_id,
-                    id=self._ids.new("key"),
-                    kind=kind,
-                    livemode=livemode,
-                    scopes=" ".join(scopes),
-                    name=name,
-                    digest=self._digest(key),
-                    hint=f"{key[:8]}…{key[-4:]}",
-                    created_at=self._clock.now(),
-                )
+            _, key = await self._insert(
+                connection, merchant_id, kind, livemode, " ".join(scopes), name
             )
         return key
+
+    async def roll(self, key_id: str, grace: timedelta) -> RolledKey:
+        """A new key of the same kind, mode and scopes; the old one is good for `grace` longer.
+
+        Raises NotFound, and Conflict for a key that is revoked.
+        """
+        now, c = self._clock.now(), t.api_keys.c
+        async with self._database.write() as connection:
+            query = select(t.api_keys).where(c.id == key_id).with_for_update()
+            row = (await connection.execute(query)).first()
+            if row is None:
+                raise NotFound(f"there is no key {key_id}")
+            if _is_revoked(row, now):
+                raise Conflict(f"{key_id} is revoked: make a new key with `gateway keys create`")
+            until = min(now + grace, row.revoked_at or now + grace)
+            new_id, key = await self._insert(
+                connection, row.merchant_id, row.kind, row.livemode, row.scopes, row.name
+            )
+            await connection.execute(
+                update(t.api_keys)
+                .where(c.merchant_id == row.merchant_id, c.id == key_id)
+                .values(revoked_at=until)
+            )
+        return RolledKey(new_id, key, until)
+
+    async def _insert(
+        self,
+        connection: AsyncConnection,
+        merchant_id: str,
+        kind: str,
+        livemode: bool,
+        scopes: str,
+        name: str,
+    ) -> tuple[str, str]:
+        """A new row; the id, and the key itself."""
+        key_id = self._ids.new("key")
+        key = f"{_PREFIX[kind]}_{'live' if livemode else 'test'}_{secrets.token_hex(24)}"
+        await connection.execute(
+            t.api_keys.insert().values(
+                merchant_id=merchant_id,
+                id=key_id,
+                kind=kind,
+                livemode=livemode,
+                scopes=scopes,
+                name=name,
+                digest=self._digest(key),
+                hint=f"{key[:8]}…{key[-4:]}",
+                created_at=self._clock.now(),
+            )
+        )
+        return key_id, key
 
     async def list(self) -> list[KeyRecord]:
         """All keys, oldest first."""
@@ -154,13 +206,12 @@ class Keys:
             ]
 
     async def revoke(self, key_id: str) -> None:
-        """The key is refused from now on. Raises NotFound."""
-        now = literal(self._clock.now(), UtcDateTime)  # coalesce itself does not know the type
+        """The key is refused from now on; one that was rolled, at once. Raises NotFound."""
+        now, ends = self._clock.now(), t.api_keys.c.revoked_at
+        sooner = case((ends <= now, ends), else_=literal(now, UtcDateTime))
         async with self._database.write() as connection:
             result = await connection.execute(
-                update(t.api_keys)
-                .where(t.api_keys.c.id == key_id)
-                .values(revoked_at=func.coalesce(t.api_keys.c.revoked_at, now))
+                update(t.api_keys).where(t.api_keys.c.id == key_id).values(revoked_at=sooner)
             )
         if result.rowcount == 0:
             raise NotFound(f"there is no key {key_id}")
@@ -176,7 +227,7 @@ class Keys:
                     select(t.api_keys).where(t.api_keys.c.digest == self._digest(key.strip()))
                 )
             ).first()
-        if row is None or row.revoked_at is not None:
+        if row is None or _is_revoked(row, self._clock.now()):
             raise Unauthenticated("this API key is not known, or it was revoked")
         return Caller(
             merchant_id=row.merchant_id,
@@ -185,6 +236,11 @@ class Keys:
             livemode=row.livemode,
             scopes=frozenset(row.scopes.split()),
         )
+
+
+def _is_revoked(row: Row[Any], now: datetime) -> bool:
+    """The time at which a key ends may lie ahead: it was rolled."""
+    return row.revoked_at is not None and row.revoked_at <= now
 
 
 async def authenticated(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]

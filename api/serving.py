@@ -11,7 +11,7 @@ import uvicorn
 import uvloop
 
 from api import worker
-from api.app import WithRequestId, create_app
+from api.app import WithRequestId, create_app, create_operations_app
 from api.settings import Settings
 from api.wiring import Services, open_services
 from gateway.errors import SettingsError, StoreUnavailable
@@ -126,10 +126,26 @@ def http_server(app: Any, host: str, port: int) -> uvicorn.Server:
     )
 
 
-async def work(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Run a worker alone until a signal. `ready` is called once it works."""
+async def work(
+    settings: Settings, ready: Callable[[], None] = lambda: None, *, host: str = "127.0.0.1"
+) -> None:
+    """Run a worker alone until a signal. `ready` is called once it works.
+
+    With a `worker_port`, its metrics and health are served on `host` meanwhile.
+    """
     await check_schema(settings.database_url)
     stop = until_signal()
-    async with open_services(settings) as services:
+    async with contextlib.AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        if port := settings.worker_port:
+            listening = stack.enter_context(listen(host, port))
+            server = http_server(create_operations_app(services), host, port)
+            task = asyncio.create_task(server.serve(sockets=[listening]))
+            stack.push_async_callback(_end, server, task)
         ready()
         await worker.run(services, stop)
+
+
+async def _end(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    server.should_exit = True
+    await task

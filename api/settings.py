@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True):
     lease_seconds: int = 40
     log_level: str = "info"
     allow_loopback_webhooks: bool = False
+    worker_port: int = 0
+    otlp_endpoint: str = ""
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r})"
@@ -70,7 +72,7 @@ def connections(env: Mapping[str, str]) -> Options:
 
 def load(env: Mapping[str, str]) -> Settings:
     """All settings. Raises SettingsError."""
-    public_url = _public_url(env.get("GATEWAY_PUBLIC_URL", "http://127.0.0.1:8000"))
+    public_url = _url(env, "GATEWAY_PUBLIC_URL", "http://127.0.0.1:8000", "https://pay.example.com")
     level = env.get("GATEWAY_LOG_LEVEL", "info").lower()
     if level not in ("debug", "info", "warning", "error"):
         raise SettingsError("GATEWAY_LOG_LEVEL must be debug, info, warning or error")
@@ -83,6 +85,8 @@ def load(env: Mapping[str, str]) -> Settings:
         lease_seconds=_number(env, "GATEWAY_LEASE_SECONDS", 40, 1, 600),
         log_level=level,
         allow_loopback_webhooks=_boolean(env, "GATEWAY_ALLOW_LOOPBACK_WEBHOOKS"),
+        worker_port=_number(env, "GATEWAY_WORKER_PORT", 0, 0, 65_535),
+        otlp_endpoint=_url(env, "GATEWAY_OTLP_ENDPOINT", "", "http://127.0.0.1:4318"),
     )
 
 
@@ -107,7 +111,10 @@ def check_public_url(settings: Settings, modes: Iterable[str]) -> None:
         )
 
 
-def _public_url(url: str) -> str:
+def _url(env: Mapping[str, str], name: str, default: str, example: str) -> str:
+    url = env.get(name, default)
+    if not url:
+        return url
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises ValueError for a port that is none
@@ -115,7 +122,7 @@ def _public_url(url: str) -> str:
         parts = urlsplit("")
     plain = not (parts.query or parts.fragment or parts.username)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        raise SettingsError("GATEWAY_PUBLIC_URL must be like https://pay.example.com")
+        raise SettingsError(f"{name} must be like {example}")
     return url.rstrip("/")
 
 

@@ -13,12 +13,14 @@ from api.metrics import Metrics
 from api.outbound import Outbound, open_outbound
 from api.security import Keys
 from api.settings import Settings, check_public_url
+from api.telemetry import telemetry
 from gateway.context import Context
 from gateway.ids import Ids
 from gateway.ports import Clock
 from gateway.registry import open_providers
 from storage.attention import AttentionQueries
 from storage.catalogue import Catalogue
+from storage.condition import Condition
 from storage.deliveries import Deliveries
 from storage.delivery_log import DeliveryLog
 from storage.endpoints import Endpoints
@@ -58,6 +60,7 @@ class Services:
     outbound: Outbound
     outgoing: asyncio.Event
     attention: AttentionQueries
+    condition: Condition
 
 
 @asynccontextmanager
@@ -97,6 +100,7 @@ async def open_services(
     try:
         async with (
             occupied(database.url),
+            telemetry(settings.otlp_endpoint),
             open_providers(settings.providers, metrics.provider_call) as providers,
             open_outbound(loopback=settings.allow_loopback_webhooks) as outbound,
             wakeup.running(),
@@ -112,6 +116,7 @@ async def open_services(
                 lease=timedelta(seconds=settings.lease_seconds),
                 wake=wake,
                 swept=metrics.swept,
+                applied=metrics.applied,
             )
             yield Services(
                 settings=settings,
@@ -129,6 +134,7 @@ async def open_services(
                 outbound=outbound,
                 outgoing=outgoing,
                 attention=AttentionQueries(database),
+                condition=Condition(database),
             )
     finally:
         await store.close()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 from api.delivering import Deliverer
 from api.logs import log
+from api.verifying import keep_verifying
 from api.wiring import Services
 from gateway.errors import StoreUnavailable
 from gateway.jobs import run_due
@@ -45,6 +46,7 @@ async def _all(services: Services, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_work(services, stop), name="work")
         tasks.create_task(Deliverer(services).run(stop), name="deliveries")
+        tasks.create_task(keep_verifying(services, stop), name="verification")
 
 
 async def _work(services: Services, stop: asyncio.Event) -> None:

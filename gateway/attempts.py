@@ -1,5 +1,6 @@
 """What the use cases on a payment attempt share: finding it, naming its calls, answering."""
 
+from gateway import tracing
 from gateway.context import Context
 from gateway.errors import Conflict, GatewayError, NotFound
 from gateway.idempotency import IdempotentRequest
@@ -13,6 +14,7 @@ from gateway.records import Answer, Call, Operation, OrderRecord
 
 async def lock(tx: Transaction, merchant_id: str, order_id: str) -> tuple[LockedOrder, OrderState]:
     """The order under its lock, and its state. Raises NotFound."""
+    tracing.note(order_id=order_id)
     locked = await tx.lock_order(merchant_id, order_id)
     if locked is None:
         raise NotFound(f"there is no order {order_id}")

@@ -16,7 +16,8 @@ class Context:
     `client_token` derives an order's token from its id and the server's secret. `lease`: how long
     a process may take over a provider call or a job before another one may take it up. `wake` is
     called when there is work for the worker; it must not block. `swept` is told what a sweep did:
-    (sweep, outcome, how many), for the metrics.
+    (sweep, outcome, how many), `applied` of an event's provider and the seconds since it came in,
+    for the metrics.
     """
 
     store: Store
@@ -28,6 +29,7 @@ class Context:
     lease: timedelta = timedelta(seconds=40)
     wake: Callable[[], None] = field(default=lambda: None)
     swept: Callable[[str, str, int], None] = field(default=lambda *_: None)
+    applied: Callable[[str, float], None] = field(default=lambda *_: None)
 
     def now(self) -> datetime:
         """The present, UTC."""

@@ -122,3 +122,9 @@ class WebhookInvalid(GatewayError):
     """A delivery that is not what it claims to be: answered 400, nothing stored."""
 
     code = "webhook_invalid"
+
+
+def reason(error: Exception) -> str:
+    """What may be stored of an error: our own words, or only its class."""
+    detail = error.detail if isinstance(error, GatewayError) else ""
+    return f"{type(error).__name__}: {detail}" if detail else type(error).__name__

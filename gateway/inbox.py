@@ -47,15 +47,18 @@ async def receive(ctx: Context, provider_name: str, headers: Mapping[str, str], 
     return event.id
 
 
-async def apply(ctx: Context, received: ReceivedEvent) -> None:
-    """Turn a stored event into facts on its order, in the transaction that marks it applied."""
+async def apply(ctx: Context, received: ReceivedEvent, *, occasion: str = "") -> None:
+    """Turn a stored event into facts on its order, in the transaction that marks it applied.
+
+    `occasion`: what the timeline is told beyond the rule.
+    """
     provider = ctx.providers.get(received.provider)
     if provider is None:
         await _retry(ctx, received, "the provider is switched off")
         return
     event = provider.plugin.read_event(received.body)
     if event.ignored is not None:
-        await _finish(ctx, received, "ignored", event.ignored)
+        await _ignore(ctx, received, event.ignored)
         return
     async with ctx.store.transaction() as tx:
         found = await tx.find_payment(received.provider, event.payment_id, event.provider_ids)
@@ -64,7 +67,7 @@ async def apply(ctx: Context, received: ReceivedEvent) -> None:
             locked, state = await lock(tx, merchant_id, order_id)
             if state.payment(payment_id).provider != received.provider:
                 raise WebhookInvalid(f"{payment_id} is not a payment of {received.provider}")
-            rule = _rule(event)
+            rule = "; ".join(filter(None, [occasion, _rule(event)]))
             if await tx.finish_event(received, "applied", rule, merchant_id=merchant_id):
                 await _clear_attention(ctx, tx, received)
                 line = entry(
@@ -126,9 +129,10 @@ def _rule(event: ProviderEvent) -> str:
     return f"{rule}; the provider is asked for the rest" if event.confirm else rule
 
 
-async def _finish(ctx: Context, received: ReceivedEvent, status: str, rule: str) -> None:
+async def _ignore(ctx: Context, received: ReceivedEvent, rule: str) -> None:
     async with ctx.store.transaction() as tx:
-        await tx.finish_event(received, status, rule)
+        if await tx.finish_event(received, "ignored", rule):
+            await _clear_attention(ctx, tx, received)
 
 
 async def _retry(ctx: Context, received: ReceivedEvent, error: str) -> None:

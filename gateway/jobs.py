@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from gateway import inbox
+from gateway import inbox, tracing
 from gateway.attempts import lock
 from gateway.backoff import backoff
 from gateway.closing import can_close, close_attempt, expire_order
 from gateway.confirm import confirm_payment
 from gateway.context import Context
 from gateway.duplicates import refund_duplicate
-from gateway.errors import Conflict, GatewayError
+from gateway.errors import Conflict, reason
 from gateway.operations import Settlement, look_up, perform, window_passed
 from gateway.order import CLOSED_PAYMENTS, OrderState
 from gateway.ports import Transaction
@@ -70,25 +70,24 @@ async def _release(ctx: Context, item: ReceivedEvent | Job) -> None:
 
 
 async def _apply(ctx: Context, event: ReceivedEvent) -> None:
-    try:
-        await inbox.apply(ctx, event)
-    except Exception as error:
-        _log.exception("event not applied", extra={"event": event.event_id, "type": event.type})
-        await _quietly(inbox.failed(ctx, event, _reason(error)))
+    known = {"provider": event.provider, "event_id": event.event_id, "type": event.type}
+    with tracing.span(f"apply {event.provider} event", **known):
+        try:
+            await inbox.apply(ctx, event)
+        except Exception as error:
+            _log.exception("event not applied")
+            await _quietly(inbox.failed(ctx, event, reason(error)))
+        else:
+            ctx.applied(event.provider, (ctx.now() - event.received_at).total_seconds())
 
 
 async def _run(ctx: Context, job: Job) -> None:
-    try:
-        await _HANDLERS[job.kind](ctx, job)
-    except Exception as error:
-        _log.exception("job failed", extra={"job": job.kind, "subject": job.subject})
-        await _quietly(_failed(ctx, job, _reason(error)))
-
-
-def _reason(error: Exception) -> str:
-    """What may be stored of an error: our own words, or only its class."""
-    detail = error.detail if isinstance(error, GatewayError) else ""
-    return f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+    with tracing.span(f"job {job.kind}", job=job.kind, subject=job.subject):
+        try:
+            await _HANDLERS[job.kind](ctx, job)
+        except Exception as error:
+            _log.exception("job failed")
+            await _quietly(_failed(ctx, job, reason(error)))
 
 
 async def _quietly(work: Awaitable[None]) -> None:

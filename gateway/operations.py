@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway import tracing
 from gateway.context import Context
 from gateway.errors import InvalidRequest, OutcomeUnknown, ProviderError, Rejected, Unavailable
 from gateway.facts import (
@@ -79,6 +80,7 @@ async def perform(
     Nothing is sent for an operation that is settled, or whose key the provider may have forgotten:
     under a forgotten key the call would be made a second time.
     """
+    tracing.note(order_id=operation.order_id, payment_id=operation.payment_id)
     if operation.settled or window_passed(ctx, operation):
         return await _as_it_stands(ctx, operation, finish)
     started = time.perf_counter()

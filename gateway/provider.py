@@ -188,6 +188,41 @@ class ListsEvents(Protocol):
         ...
 
 
+@runtime_checkable
+class Checks(Protocol):
+    """Can tell whether it is reached, and with the right credentials."""
+
+    async def check(self) -> datetime | None:
+        """Make one cheap read that needs the credentials; the provider's time, where it tells.
+
+        Raises Unavailable, in words that name the setting to be cured.
+        """
+        ...
+
+
+class RegisteredWebhook(msgspec.Struct, frozen=True):
+    """An address to which the provider sends its events.
+
+    `missing`: the events that the adapter has a use for and that are not sent there. `trouble`:
+    why what is sent there would not be accepted, in words that name the setting; empty if nothing.
+    """
+
+    id: str
+    url: str
+    enabled: bool = True
+    missing: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+@runtime_checkable
+class ManagesWebhooks(Protocol):
+    """Can tell which webhooks are registered at the provider."""
+
+    async def list_webhooks(self) -> Sequence[RegisteredWebhook]:
+        """All of them, others' too. Raises Unavailable."""
+        ...
+
+
 class Capabilities(msgspec.Struct, frozen=True):
     """What the provider can do, as `GET /v1/providers` shows it."""
 

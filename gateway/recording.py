@@ -60,7 +60,7 @@ async def record(
         after = project(order.terms, [*known, *added])
     await tx.save_state(order, after, now)
     lines += [
-        entry(ctx, "fact", _describe(recorded.fact), f"new, from {source}", key=recorded.fact.key)
+        entry(ctx, "fact", describe(recorded.fact), f"new, from {source}", key=recorded.fact.key)
         for recorded in added
     ]
     if after.status != before.status:
@@ -181,7 +181,7 @@ def _to_give_back(payment: PaymentState) -> bool:
     return payment.duplicate_of is not None and payment.amount_refundable > 0
 
 
-def _describe(fact: Fact) -> str:
+def describe(fact: Fact) -> str:
     """The fact in words, with ids and amounts, without anything personal."""
     words = fact.kind.replace("_", " ")
     amount, currency = getattr(fact, "amount", None), getattr(fact, "currency", None)

@@ -13,13 +13,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
 import msgspec
 
+from gateway import tracing
 from gateway.errors import (
     InvalidRequest,
     OutcomeUnknown,
@@ -32,13 +33,16 @@ from gateway.provider import (
     Cancels,
     Captures,
     CheckoutRequest,
+    Checks,
     FindsRefunds,
     ListedEvent,
     ListsEvents,
+    ManagesWebhooks,
     Mode,
     PaymentProvider,
     PaymentRef,
     ProviderPlugin,
+    RegisteredWebhook,
 )
 from gateway.records import Call, CancelCall, CaptureCall, ConfirmCall, CreateCall, RefundCall
 
@@ -114,19 +118,41 @@ class Provider:
         adapter = self.adapter
         if not isinstance(adapter, ListsEvents):
             return
-        started, outcome = time.perf_counter(), "succeeded"
-        try:
+        with self._reading("list_events"):
             async for event in adapter.list_events(since, until):
                 yield event
+
+    async def check(self) -> tuple[bool, datetime | None]:
+        """Whether it can be checked, and if so its time, where it tells. Raises Unavailable."""
+        adapter = self.adapter
+        if not isinstance(adapter, Checks):
+            return False, None
+        with self._reading("check"):
+            return True, await adapter.check()
+
+    async def list_webhooks(self) -> Sequence[RegisteredWebhook] | None:
+        """What is registered there; None where it cannot tell. Raises Unavailable."""
+        adapter = self.adapter
+        if not isinstance(adapter, ManagesWebhooks):
+            return None
+        with self._reading("list_webhooks"):
+            return await adapter.list_webhooks()
+
+    @contextmanager
+    def _reading(self, verb: str) -> Iterator[None]:
+        """A mere read: whatever befalls it, nothing was done by it."""
+        started, outcome = time.perf_counter(), "succeeded"
+        try:
+            yield
         except ProviderError as error:
             outcome = error.code
             raise
         except Exception as error:
-            outcome = Unavailable.code  # a list is a mere read
-            _log.exception("adapter error", extra={"provider": self.name, "verb": "list_events"})
+            outcome = Unavailable.code
+            _log.exception("adapter error", extra={"provider": self.name, "verb": verb})
             raise Unavailable(f"the {self.name} adapter raised {type(error).__name__}") from error
         finally:
-            self._observe(self.name, "list_events", outcome, time.perf_counter() - started)
+            self._observe(self.name, verb, outcome, time.perf_counter() - started)
 
     def _bound(self, call: Call, key: str) -> Act:
         """The adapter's method for `call`, ready to be awaited."""
@@ -156,6 +182,13 @@ class Provider:
         return [opened]
 
     async def _guarded(self, verb: str, act: Act) -> Sequence[ProviderFact]:
+        with tracing.span(f"{verb} {self.name}", provider=self.name, verb=verb) as span:
+            try:
+                return await self._observed(verb, act)
+            finally:
+                _log.info("provider call", extra=span.known)
+
+    async def _observed(self, verb: str, act: Act) -> Sequence[ProviderFact]:
         started, outcome = time.perf_counter(), "canceled"
         try:
             facts = await act()
@@ -163,6 +196,7 @@ class Provider:
             return facts
         except ProviderError as error:
             outcome = error.code
+            tracing.note(provider_request_id=error.request_id)
             raise
         except Exception as error:  # our own InvalidAmount too: it may be about the answer
             outcome = OutcomeUnknown.code
@@ -173,7 +207,9 @@ class Provider:
         finally:
             if outcome != "canceled":  # by us: that says nothing about the provider
                 self._recent.append(outcome not in (OutcomeUnknown.code, Unavailable.code))
-            self._observe(self.name, verb, outcome, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            tracing.note(outcome=outcome, milliseconds=str(round(seconds * 1000)))
+            self._observe(self.name, verb, outcome, seconds)
 
 
 class Providers(Mapping[str, Provider]):

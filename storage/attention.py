@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, select, tuple_, update
 
 from gateway.attention import AttentionItem
 from gateway.facts import AttentionKind
@@ -166,17 +166,6 @@ class AttentionQueries:
             rows = (await connection.execute(query.order_by(c.id.desc()).limit(limit + 1))).all()
         shown = [_item(row) for row in rows[:limit]]
         return shown, shown[-1].id if len(rows) > limit else None
-
-    async def open_by_kind(self) -> dict[str, int]:
-        """How many items of each kind are open, of all merchants."""
-        c = t.attention.c
-        query = (
-            select(c.kind, func.count().label("open"))
-            .where(c.resolved_at.is_(None))
-            .group_by(c.kind)
-        )
-        async with self._database.read() as connection:
-            return {row.kind: row.open for row in await connection.execute(query)}
 
 
 def _visible(merchant_ids: tuple[str, ...], livemode: bool) -> Sequence[ColumnElement[bool]]:

@@ -221,22 +221,6 @@ class Deliveries:
                 connection, self._ids, endpoint.merchant_id, "endpoint.disabled", disabled, now
             )
 
-    async def oldest_pending(self, now: datetime) -> float:
-        """Since how many seconds the oldest delivery to an enabled endpoint waits; 0 for none."""
-        d, e = t.deliveries.c, t.webhook_endpoints.c
-        query = (
-            select(func.min(d.created_at))
-            .join_from(
-                t.deliveries,
-                t.webhook_endpoints,
-                and_(d.merchant_id == e.merchant_id, d.endpoint_id == e.id),
-            )
-            .where(d.status == "pending", e.status == "enabled")
-        )
-        async with self._database.read() as connection:
-            oldest = await connection.scalar(query)
-        return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-
 
 async def add_endpoint_event(
     connection: AsyncConnection, ids: Ids, merchant_id: str, kind: str, data: Any, now: datetime

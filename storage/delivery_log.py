@@ -96,6 +96,36 @@ class DeliveryLog:
             )
             return await _detail(connection, merchant_id, livemode, delivery_id)
 
+    async def resend_event(
+        self, merchant_id: str, livemode: bool, event_id: str
+    ) -> list[DeliveryResource]:
+        """Send an event now to every enabled endpoint that asks for it, received before or not.
+
+        Raises NotFound.
+        """
+        e, d, now = t.webhook_endpoints.c, t.deliveries.c, self._clock.now()
+        own = (d.merchant_id == merchant_id) & (d.event_id == event_id)
+        async with self._database.write() as connection:
+            event = await _event(connection, merchant_id, livemode, event_id)
+            enabled = select(t.webhook_endpoints).where(
+                e.merchant_id == merchant_id, e.livemode == livemode, e.status == "enabled"
+            )
+            rows = await connection.execute(enabled.order_by(e.id).with_for_update(key_share=True))
+            endpoints = [row.id for row in rows if wants(row.events, event.type)]
+            known = set(await connection.scalars(select(d.endpoint_id).where(own)))
+            idle = or_(d.fence % 2 == 0, d.run_at <= self._database.moment(now))
+            await connection.execute(
+                update(t.deliveries)
+                .where(own, d.endpoint_id.in_(endpoints), idle)
+                .values(**_AGAIN, run_at=self._database.moment(now))
+            )
+            new = [
+                delivery_row(self._ids, one, event, now) for one in endpoints if one not in known
+            ]
+            await insert_deliveries(connection, self._database, new, now)
+            sent = select(t.deliveries).where(own, d.endpoint_id.in_(endpoints)).order_by(d.id)
+            return [DeliveryResource(**_fields(row)) for row in await connection.execute(sent)]
+
     async def test(self, merchant_id: str, livemode: bool, endpoint_id: str) -> DeliveryDetail:
         """An `endpoint.test` event for this endpoint alone. Raises NotFound, Conflict."""
         now = self._clock.now()
@@ -202,6 +232,24 @@ async def _enabled(
         raise NotFound(f"there is no webhook endpoint {endpoint_id}")
     if row.status != "enabled":
         raise Conflict(f"the webhook endpoint {endpoint_id} is disabled; enable it first")
+    return row
+
+
+async def _event(
+    connection: AsyncConnection, merchant_id: str, livemode: bool, event_id: str
+) -> Row[Any]:
+    """An event that has its place in the feed: before, its deliveries are still to come."""
+    c = t.events.c
+    query = select(t.events).where(
+        c.merchant_id == merchant_id,
+        c.livemode == livemode,
+        c.id == event_id,
+        c.type != TEST_EVENT,
+        c.position.is_not(None),
+    )
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise NotFound(f"there is no event {event_id} that endpoints could be sent")
     return row
 
 

@@ -58,6 +58,14 @@ class SqlLedger:
             found = await _stored(connection, query.with_for_update())
         return found[0] if found else None
 
+    async def snapshot(self, merchant_id: str, order_id: str) -> StoredOrder | None:
+        """One order as it is at this moment; it is not locked."""
+        c = t.orders.c
+        query = select(t.orders).where(c.merchant_id == merchant_id, c.id == order_id)
+        async with self._database.read() as connection:
+            found = await _stored(connection, query)
+        return found[0] if found else None
+
     async def payments(
         self, since: datetime, until: datetime
     ) -> AsyncIterator[Sequence[PaymentKey]]:

@@ -180,7 +180,7 @@ class WorkTransaction:
         await self._update_key(claim, resource_id=resource_id)
 
     async def answer_key(self, claim: KeyClaim, answer: Answer) -> Answer:
-        """Store the answer that every repetition will get; returns it, or an earlier one."""
+        """Store the answer that every repetition gets. Returns it, or the one that was first."""
         c = t.idempotency_keys.c
         stored = await self._execute(
             update(t.idempotency_keys)
@@ -189,8 +189,7 @@ class WorkTransaction:
         )
         if stored.rowcount == 0:
             query = select(c.answer_status, c.answer_body).where(*_key(claim))
-            first = (await self._execute(query)).first()
-            if first is not None:
+            if (first := (await self._execute(query)).first()) is not None:
                 return Answer(first.answer_status, first.answer_body)
         return answer
 

@@ -1,4 +1,4 @@
-"""PayPal behind the gateway's interface: the four verbs and four optional powers.
+"""PayPal behind the gateway's interface: the four verbs and all optional powers.
 
 Stateless. Every verb is a few calls of `PayPalClient` and a pure mapping of what they answered.
 """
@@ -27,6 +27,7 @@ from gateway.provider import (
     PaymentRef,
     ProviderEvent,
     RefundRequest,
+    RegisteredWebhook,
 )
 from providers.paypal.bodies import amount, capture_body, order_body, refund_body
 from providers.paypal.client import PayPalClient
@@ -80,7 +81,7 @@ HOLD_IS_OVER = frozenset(
 
 
 class PayPalAdapter:
-    """Implements PaymentProvider, Cancels, Captures, FindsRefunds and ListsEvents."""
+    """Implements PaymentProvider and its optional powers."""
 
     def __init__(
         self,
@@ -131,6 +132,16 @@ class PayPalAdapter:
     def list_events(self, since: datetime, until: datetime) -> AsyncIterator[ListedEvent]:
         """See Notifications."""
         return self._notifications.events(since, until)
+
+    async def check(self) -> datetime | None:
+        """Read the app's webhooks: it needs a token, and little else."""
+        _, date = await self._notifications.webhooks()
+        return date
+
+    async def list_webhooks(self) -> Sequence[RegisteredWebhook]:
+        """See Notifications."""
+        webhooks, _ = await self._notifications.webhooks()
+        return webhooks
 
     async def refund(self, request: RefundRequest, *, key: str) -> Sequence[ProviderFact]:
         """Refund an explicit amount of the capture."""

@@ -21,6 +21,7 @@ import msgspec
 import requests
 import urllib3.exceptions
 
+from gateway import tracing
 from gateway.errors import OutcomeUnknown, ProviderError, Rejected, Unavailable
 from providers.paypal.resources import Detail, Order, Problem, Transaction
 from providers.paypal.sdk import Reply, Sdk, retry_after
@@ -130,6 +131,7 @@ class PayPalClient:
             if _nothing_was_sent(error):
                 raise Unavailable(f"PayPal cannot be reached: {type(error).__name__}") from error
             raise _doubt(key)(f"no answer from PayPal: {type(error).__name__}") from error
+        tracing.note(provider_request_id=reply.headers.get("paypal-debug-id"))
         if not 200 <= reply.status < 300:
             raise refusal(reply, _doubt(key))
         return reply

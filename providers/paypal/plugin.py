@@ -83,7 +83,7 @@ class PayPalPlugin:
                     settings.webhook_id,
                     self._clock,
                 )
-                notifications = Notifications(http, sdk, settings.api_base)
+                notifications = Notifications(http, sdk, settings.api_base, settings.webhook_id)
                 adapter = PayPalAdapter(PayPalClient(sdk), webhooks, notifications, self._clock)
                 yield OpenProvider(
                     adapter=adapter, mode="live" if settings.environment == "live" else "test"

@@ -174,6 +174,26 @@ class EventPage(msgspec.Struct, frozen=True):
     events: tuple[msgspec.Raw, ...] = ()
 
 
+class EventType(msgspec.Struct, frozen=True):
+    """A type of event that a webhook is sent; "*" is all of them."""
+
+    name: str
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """An address of the app to which PayPal sends events."""
+
+    id: str
+    url: str
+    event_types: tuple[EventType, ...] = ()
+
+
+class Webhooks(msgspec.Struct, frozen=True):
+    """All webhooks of the app."""
+
+    webhooks: tuple[Webhook, ...] = ()
+
+
 class Token(msgspec.Struct, frozen=True):
     """An access token and its life in seconds."""
 

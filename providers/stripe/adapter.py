@@ -23,11 +23,12 @@ from gateway.provider import (
     PaymentRef,
     ProviderEvent,
     RefundRequest,
+    RegisteredWebhook,
 )
 from providers.stripe import webhook
 from providers.stripe.client import Client
 from providers.stripe.errors import IDEMPOTENCY_ERROR, ReplayedFailure
-from providers.stripe.events import decode, translate
+from providers.stripe.events import decode, translate, unread
 from providers.stripe.mapping import (
     dispute_facts,
     intent_facts,
@@ -43,7 +44,16 @@ from providers.stripe.parameters import (
     refund_params,
     session_params,
 )
-from providers.stripe.resources import Charge, Dispute, Event, Page, PaymentIntent, Refund, Session
+from providers.stripe.resources import (
+    Charge,
+    Dispute,
+    Event,
+    Page,
+    PaymentIntent,
+    Refund,
+    Session,
+    WebhookEndpoint,
+)
 
 Now = Callable[[], datetime]
 Facts = Sequence[ProviderFact]
@@ -56,7 +66,7 @@ _MAYBE_DONE = frozenset({"payment_intent_unexpected_state", IDEMPOTENCY_ERROR})
 
 
 class StripeAdapter:
-    """PaymentProvider, Cancels, Captures, FindsRefunds and ListsEvents, without any state."""
+    """PaymentProvider and all of its optional powers, without any state."""
 
     def __init__(
         self, client: Client, webhook_secrets: Sequence[str], mode: Mode, now: Now
@@ -103,6 +113,23 @@ class StripeAdapter:
                     at=datetime.fromtimestamp(event.created, UTC),
                     body=body,
                 )
+
+    async def check(self) -> datetime | None:
+        """Read the newest session: the least that a restricted key must be able to do."""
+        return await self._client.date(*_SESSIONS, limit=1)
+
+    async def list_webhooks(self) -> Sequence[RegisteredWebhook]:
+        """The account's webhook endpoints. Which secret signs for them, Stripe does not tell."""
+        endpoints = await self._client.entries(Page[WebhookEndpoint], "webhook_endpoints")
+        return [
+            RegisteredWebhook(
+                id=endpoint.id,
+                url=endpoint.url,
+                enabled=endpoint.status == "enabled",
+                missing=unread(endpoint.enabled_events),
+            )
+            for endpoint in endpoints
+        ]
 
     async def refund(self, request: RefundRequest, *, key: str) -> Facts:
         """Refund part or all of a PaymentIntent."""

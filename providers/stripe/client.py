@@ -2,8 +2,10 @@
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -11,6 +13,7 @@ import aiohttp
 import msgspec
 import stripe
 
+from gateway import tracing
 from gateway.errors import OutcomeUnknown, Unavailable
 from providers.stripe.errors import mapped
 from providers.stripe.resources import Event, Listed, Page, RawPage
@@ -54,13 +57,21 @@ class Client:
     async def read(self, kind: type[T], *path: str, **params: Any) -> T:
         """GET an object. A read does nothing, so that one without an answer is Unavailable."""
         try:
-            return await self._call("get", kind, path, params, None)
+            return await self._call("get", _body(kind), path, params, None)
         except OutcomeUnknown as unknown:
             failure = Unavailable(
                 unknown.detail,
                 provider_code=unknown.provider_code,
                 request_id=unknown.request_id,
             )
+        raise failure
+
+    async def date(self, *path: str, **params: Any) -> datetime | None:
+        """GET something for the sake of Stripe's own time, in its answer's Date header."""
+        try:
+            return await self._call("get", _sent_at, path, params, None)
+        except OutcomeUnknown as unknown:
+            failure = Unavailable(unknown.detail, request_id=unknown.request_id)
         raise failure
 
     async def entries(self, kind: type[Page[Listed]], *path: str, **params: Any) -> list[Listed]:
@@ -90,12 +101,12 @@ class Client:
 
     async def write(self, kind: type[T], *path: str, key: str, **params: Any) -> T:
         """POST once per idempotency `key`; the answer is the object that was made or changed."""
-        return await self._call("post", kind, path, params, key)
+        return await self._call("post", _body(kind), path, params, key)
 
     async def _call(
         self,
         method: str,
-        kind: type[T],
+        read: Callable[[stripe.StripeResponse], T],
         path: tuple[str, ...],
         params: dict[str, Any],
         key: str | None,
@@ -106,11 +117,27 @@ class Client:
             answer = await self._client.raw_request_async(
                 method, url, idempotency_key=key, **params
             )
-            return msgspec.json.decode(answer.body, type=kind)
+            tracing.note(provider_request_id=_request_id(answer))
+            return read(answer)
         except Exception as error:  # the package leaks TypeError and the like for odd answers
             failure = mapped(error)
         # Outside of the handler: what the foreign exceptions hold may be secret or personal.
         raise failure
+
+
+def _body(kind: type[T]) -> Callable[[stripe.StripeResponse], T]:
+    return lambda answer: msgspec.json.decode(answer.body, type=kind)
+
+
+def _request_id(answer: stripe.StripeResponse) -> str | None:
+    return next((v for name, v in answer.headers.items() if name.lower() == "request-id"), None)
+
+
+def _sent_at(answer: stripe.StripeResponse) -> datetime | None:
+    for name, value in answer.headers.items():
+        if name.lower() == "date":
+            return parsedate_to_datetime(value)
+    return None
 
 
 @asynccontextmanager

@@ -129,6 +129,12 @@ def _event(
     )
 
 
+def unread(enabled: Iterable[str]) -> tuple[str, ...]:
+    """The types of event that mean something to us and are not among the `enabled`."""
+    types = set(enabled)
+    return () if "*" in types else tuple(sorted(_READERS.keys() - types))
+
+
 _READERS: Mapping[str, Callable[[Event, datetime], ProviderEvent]] = {
     "checkout.session.completed": _session,
     "checkout.session.async_payment_succeeded": _session,

@@ -154,7 +154,16 @@ class Dispute(msgspec.Struct, frozen=True, tag_field="object", tag="dispute"):
     metadata: Metadata | None = None
 
 
-Listed = TypeVar("Listed", Refund, Session, Dispute)
+class WebhookEndpoint(msgspec.Struct, frozen=True, tag_field="object", tag="webhook_endpoint"):
+    """An address that is sent the `enabled_events` ("*" is all of them)."""
+
+    id: Id
+    url: str
+    status: str
+    enabled_events: tuple[str, ...] = ()
+
+
+Listed = TypeVar("Listed", Refund, Session, Dispute, WebhookEndpoint)
 
 
 class Page(msgspec.Struct, Generic[Listed], frozen=True):

@@ -1,5 +1,6 @@
 """A paid order with one operation on it, and a provider that answers from a script."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,7 +77,8 @@ class Scene:
         async def sleep(seconds: float) -> None:
             self.pauses.append(seconds)
 
-        monkeypatch.setattr("gateway.operations.asyncio.sleep", sleep)
+        # There only: other threads of the run sleep for real.
+        monkeypatch.setattr("gateway.operations.asyncio", SimpleNamespace(sleep=sleep))
 
     def _wake(self) -> None:
         self.woken += 1

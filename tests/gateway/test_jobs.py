@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backoff import backoff
-from gateway.errors import Unavailable
-from gateway.jobs import _reason
+from gateway.errors import Unavailable, reason
 
 
 @pytest.mark.parametrize(
@@ -27,5 +26,5 @@ def test_pauses_never_shrink(tries: int, first: int) -> None:
 
 
 def test_of_foreign_errors_the_class_alone_is_stored() -> None:
-    assert _reason(ValueError("4242 4242 4242 4242")) == "ValueError"
-    assert _reason(Unavailable("later")) == "Unavailable: later"
+    assert reason(ValueError("4242 4242 4242 4242")) == "ValueError"
+    assert reason(Unavailable("later")) == "Unavailable: later"

@@ -41,7 +41,8 @@ def test_what_is_imported_is_what_is_asked_for() -> None:
     distributions = packages_distributions()
     needed = {name for path in modules(*PACKAGES) for name in third_party(path)}
     providers = {name: named(distributions.get(name, [name])) for name in needed}
-    asked = named(project()["project"]["dependencies"])
+    extras = project()["project"]["optional-dependencies"].values()
+    asked = named([*project()["project"]["dependencies"], *(one for e in extras for one in e)])
     assert {name for name, owners in providers.items() if not owners & asked} == set()
     assert asked - set().union(*providers.values()) == FOUND_BY_NAME
 
@@ -51,6 +52,7 @@ def test_the_locks_hold_everything() -> None:
     assert named(project()["project"]["dependencies"]) <= set(runtime)
     assert named(project()["build-system"]["requires"]) <= set(runtime)
     assert named(project()["dependency-groups"]["dev"]) <= set(dev)
+    assert named(project()["project"]["optional-dependencies"]["otel"]) <= set(dev)
     assert runtime.items() <= dev.items()
     assert set(locked("bootstrap")) == {"uv"}
 

@@ -436,13 +436,14 @@ async def test_metrics(gateway: Gateway, receiver: Receiver) -> None:
     gateway.clock.advance(seconds=6)
     text = (await gateway.http.get("/metrics")).text
     assert 'gateway_delivery_seconds_count{outcome="pending"} 1.0' in text
-    waits = next(line for line in text.splitlines() if line.startswith("gateway_delivery_oldest"))
+    oldest = 'gateway_backlog_oldest_seconds{what="deliveries"}'
+    waits = next(line for line in text.splitlines() if line.startswith(oldest))
     assert 6 <= float(waits.split()[1]) < 20
     receiver.always(200)
     await gateway.deliver()
     text = (await gateway.http.get("/metrics")).text
     assert 'gateway_delivery_seconds_count{outcome="delivered"} 1.0' in text
-    assert "gateway_delivery_oldest_pending_seconds 0.0" in text
+    assert f"{oldest} 0.0" in text
 
 
 async def test_secrets_sealed_under_another_key_are_told(

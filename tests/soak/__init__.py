@@ -1,0 +1,1 @@
+"""A short soak; `make soak` is the long one."""
