@@ -137,14 +137,16 @@ async def expire_order(ctx: Context, merchant_id: str, order_id: str) -> bool:
     False when it cannot be decided yet and is to be looked at again. An authorized order is left
     alone: its money is held, and the merchant decides.
     """
-    await confirm_order(ctx, merchant_id, order_id)
+    answer = await confirm_order(ctx, merchant_id, order_id)
+    if answer is not None and not answer.settled:
+        return False
     async with ctx.store.transaction() as tx:
         _, state = await lock(tx, merchant_id, order_id)
     for payment in state.payments:
         if payment.status == "open" and can_close(ctx, payment):
             try:
-                await close_attempt(ctx, merchant_id, order_id, payment.id)
-            except Conflict:  # it is being asked about at this moment
+                await _close_patiently(ctx, merchant_id, order_id, payment.id)
+            except Conflict:  # it is still being asked about
                 return False
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, merchant_id, order_id)

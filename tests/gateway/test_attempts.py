@@ -1,7 +1,7 @@
 """Attempts and captures that meet one another: with a real store, and a provider with a script."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,15 +11,16 @@ from gateway.attempts import lock
 from gateway.capture import capture_order
 from gateway.checkout import NewOrder, change_provider, create_order
 from gateway.closing import expire_order
-from gateway.confirm import confirm_order
+from gateway.confirm import confirm_order, confirm_payment
 from gateway.context import Context
 from gateway.errors import Conflict, GatewayError, OutcomeUnknown, Rejected, Unavailable
-from gateway.facts import Expired, ProviderFact
+from gateway.facts import Canceled, Expired, ProviderFact
 from gateway.idempotency import IdempotentRequest, Replay
 from gateway.ids import Ids
 from gateway.jobs import run_due
+from gateway.operations import Settlement
 from gateway.order import OrderState
-from gateway.provider import Capabilities, Checkout, CheckoutRequest
+from gateway.provider import Capabilities, Checkout, CheckoutRequest, PaymentRef
 from gateway.records import Answer, KeyClaim, OrderItem, OrderRecord
 from gateway.refunds import refund_order
 from gateway.registry import Providers
@@ -248,6 +249,39 @@ async def test_a_page_that_cannot_be_closed_is_watched_until_it_runs_out(house: 
 
     assert (await house.state()).status == "expired"
     assert {verb for verb, _ in house.adapter.calls} == {"create", "confirm"}
+
+
+async def test_an_order_expires_though_its_payment_is_being_asked_about(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both jobs are due at the same time: expiry waits for the answer, not for its next turn."""
+    house.expect([])
+    await house.create()
+    (payment,) = (await house.state()).payments
+    house.clock.move(timedelta(hours=2))
+    entered, leave = asyncio.Event(), asyncio.Event()
+    watch: list[asyncio.Task[Any]] = []
+    confirm = house.adapter.confirm
+
+    async def slowly(ref: PaymentRef, *, key: str) -> Sequence[ProviderFact]:
+        entered.set()
+        await leave.wait()
+        return await confirm(ref, key=key)
+
+    async def ask_then_watch(ctx: Context, merchant_id: str, order_id: str) -> Settlement | None:
+        answer = await confirm_order(ctx, merchant_id, order_id)
+        house.adapter.confirm = slowly  # type: ignore[method-assign]
+        watch.append(asyncio.create_task(confirm_payment(ctx, merchant_id, order_id, payment.id)))
+        await entered.wait()
+        asyncio.get_running_loop().call_later(0.1, leave.set)
+        return answer
+
+    monkeypatch.setattr("gateway.closing.confirm_order", ask_then_watch)
+    house.expect([], [], [Canceled(object_id="co_1", at=at(120))])
+
+    assert await expire_order(house.ctx, "mer_1", house.order_id)
+    await asyncio.gather(*watch)
+    assert (await house.state()).status == "expired"
 
 
 async def test_an_unknown_capture_keeps_the_order_processing(house: House) -> None:
