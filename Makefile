@@ -61,6 +61,10 @@ bench: dev ## measurements
 soak: dev ## minutes of random faults, then the books; ARGS="--seconds 600 --seed 1"
 	@$(BIN)/python -m bench.soak $(ARGS)
 
+.PHONY: mutations
+mutations: dev ## plant bugs in the adapters: the conformance kit must find every one
+	@$(BIN)/python -m bench.mutations $(ARGS)
+
 .PHONY: lock
 lock: $(VENV)/.uv ## renew requirements/ from pyproject.toml; UPGRADE=1 takes the newest versions
 	$(BIN)/uv --quiet pip compile $(COMPILE) -o requirements/runtime.txt pyproject.toml

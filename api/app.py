@@ -22,6 +22,7 @@ from api import (
     products,
     providers,
     refunds,
+    routing,
     webhook_endpoints,
     webhooks,
 )
@@ -41,6 +42,7 @@ def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "Wit
     app = Litestar(
         route_handlers=[
             providers.router,
+            routing.router,
             products.router,
             orders.router,
             refunds.router,

@@ -14,6 +14,7 @@ from msgspec import Meta
 from gateway.errors import InvalidAmount, InvalidRequest
 from gateway.money import Currency, PositiveAmount, exponent
 from gateway.provider import CaptureMode
+from gateway.routing import Country
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -29,6 +30,13 @@ _EMAIL = r"^[^@\s]+@[^@\s]+$(?!\n)"
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Url = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_URL)]
 Email = Annotated[str, Meta(max_length=320, pattern=_EMAIL)]
+ProviderName = Annotated[
+    str, Meta(min_length=1, max_length=63, description="Or `auto`: your routing policy chooses")
+]
+#: Where it is not given, a request's fingerprint is what it was before there was such a field.
+BuyerCountry = (
+    Annotated[Country, Meta(description="The buyer's, for routing only")] | msgspec.UnsetType | None
+)
 Metadata = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=40)], Annotated[str, Meta(max_length=500)]],
     Meta(max_length=50),
@@ -153,7 +161,7 @@ class NewItem(Body, frozen=True):
 class NewOrderBody(Body, frozen=True):
     """An order. There is no amount: the total is computed from the items."""
 
-    provider: Annotated[str, Meta(min_length=1, max_length=63)]
+    provider: ProviderName
     currency: Currency
     items: Annotated[list[NewItem], Meta(min_length=1, max_length=100)]
     success_url: Url
@@ -163,12 +171,14 @@ class NewOrderBody(Body, frozen=True):
     capture: CaptureMode = "automatic"
     expires_in: Annotated[int, Meta(ge=1800, le=86_400, description="Seconds")] = 3600
     metadata: Metadata = {}
+    country: BuyerCountry = msgspec.UNSET
 
 
 class NewPayment(Body, frozen=True):
     """Another attempt, with this provider."""
 
-    provider: Annotated[str, Meta(min_length=1, max_length=63)]
+    provider: ProviderName
+    country: BuyerCountry = msgspec.UNSET
 
 
 class CaptureBody(Body, frozen=True):

@@ -17,6 +17,8 @@ from rich.table import Table
 
 from api import audit, doctor, event_commands, logs, order_commands, serving, terminal
 from api.copying import migrate_store
+from api.matrix import matrix
+from api.scaffold.command import new_provider
 from api.security import SCOPES, Keys, Kind
 from api.settings import Settings, database_url, environment, load, secret_key
 from api.wiring import SystemClock
@@ -241,6 +243,10 @@ def revoke_key(key_id: str) -> None:
 @main.group()
 def providers() -> None:
     """Payment providers."""
+
+
+providers.add_command(matrix)
+providers.add_command(new_provider)
 
 
 @providers.command("list")

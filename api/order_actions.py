@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.bodies import CancelBody, CaptureBody, NewPayment, NewRefund, StrictBody
 from api.idempotency import KeyHeader, idempotently
-from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order
+from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order, wish
 from api.security import Caller, needs
 from api.wiring import Services
 from gateway.capture import capture_order
@@ -59,12 +59,19 @@ async def pay_otherwise(
     caller: NamedDependency[Caller],
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
-    """Close the earlier attempt at its provider, then open a new one with `provider`."""
+    """Close the earlier attempt at its provider, then open a new one with `provider`.
+
+    `auto` is the best that has not failed for this order, by your routing policy.
+    """
     await find_order(services, caller, order_id)
 
     async def run(idempotent: IdempotentRequest) -> Answer:
         return await change_provider(
-            services.ctx, caller.merchant_id, order_id, data.provider, idempotent
+            services.ctx,
+            caller.merchant_id,
+            order_id,
+            await wish(services, caller, data.provider, data.country),
+            idempotent,
         )
 
     return await answer_with_order(services, caller, request, idempotency_key, data, 201, run)

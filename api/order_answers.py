@@ -11,11 +11,13 @@ from litestar.params import Parameter
 from api.idempotency import idempotently
 from api.security import Caller
 from api.wiring import Services
+from gateway.choosing import Auto, Wish
 from gateway.errors import NotFound
 from gateway.idempotency import IdempotentRequest
 from gateway.order import OrderState
 from gateway.records import Answer, OrderRecord
 from gateway.resources import OrderResource, order_resource
+from gateway.routing import AUTO
 
 AnyRequest = Request[Any, Any, Any]
 ClientToken = Annotated[
@@ -40,6 +42,16 @@ async def find_order(
 def for_the_buyer(order: OrderResource) -> OrderResource:
     """The order without what is the merchant's own business: a publishable key is in a browser."""
     return msgspec.structs.replace(order, fee=None, net=None, attention=())
+
+
+async def wish(
+    services: Services, caller: Caller, provider: str, country: str | msgspec.UnsetType | None
+) -> Wish:
+    """The provider that was named or, for `auto`, the merchant's policy as it is now."""
+    if provider != AUTO:
+        return provider
+    policy = await services.routing.get(caller.merchant_id, caller.livemode)
+    return Auto(policy, country or None)
 
 
 async def answer_with_order(

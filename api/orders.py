@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 from api import order_actions
 from api.bodies import NewItem, NewOrderBody, StrictBody, known_currency, usable_url
 from api.idempotency import KeyHeader
-from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order
+from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order, wish
 from api.paging import Cursor, Limit, Page, known_filter
 from api.paging import decode as decode_cursor
 from api.paging import encode as encode_cursor
@@ -54,13 +54,17 @@ async def create(
     caller: NamedDependency[Caller],
     idempotency_key: KeyHeader = None,
 ) -> Response[OrderResource]:
-    """Create an order and open its checkout; send the buyer to `checkout_url`."""
+    """Create an order and open its checkout; send the buyer to `checkout_url`.
+
+    With the provider `auto`, the routing policy chooses one. If that one certainly opens no
+    checkout, the next one is asked, as a further payment of the same order.
+    """
 
     async def run(idempotent: IdempotentRequest) -> Answer:
         new = NewOrder(
             merchant_id=caller.merchant_id,
             livemode=caller.livemode,
-            provider=data.provider,
+            provider=await wish(services, caller, data.provider, data.country),
             currency=data.currency,
             items=() if idempotent.reserved_before else await _priced(services, caller, data),
             success_url=data.success_url,

@@ -27,6 +27,9 @@ CODES: dict[str, Code] = {
     "unknown_provider": Code(
         400, "Unknown provider", "Choose one of GET /v1/providers, in the mode of your key."
     ),
+    "no_provider": Code(
+        400, "No provider can take it", "See `detail`; change the order, or your routing policy."
+    ),
     "currency_not_supported": Code(
         400, "Currency not supported", "Choose another currency or another provider."
     ),

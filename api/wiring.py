@@ -28,6 +28,7 @@ from storage.engine import Database
 from storage.feed import Feed
 from storage.occupancy import occupied
 from storage.queries import Queries
+from storage.routing import RoutingPolicies
 from storage.sealing import Sealer
 from storage.store import SqlStore
 from storage.wakeup import Wakeup
@@ -50,6 +51,7 @@ class Services:
     store: SqlStore
     queries: Queries
     catalogue: Catalogue
+    routing: RoutingPolicies
     keys: Keys
     metrics: Metrics
     work: asyncio.Event
@@ -124,6 +126,7 @@ async def open_services(
                 store=store,
                 queries=Queries(database, client_token),
                 catalogue=Catalogue(database, ids, clock),
+                routing=RoutingPolicies(database, clock),
                 keys=Keys(database, ids, clock, settings.secret_key),
                 metrics=metrics,
                 work=work,

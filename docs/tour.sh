@@ -40,12 +40,15 @@ print(json.dumps({name: answer[name] for name in sys.argv[1:]}, indent=2))' "$@"
     sed 's/^/    /'
 }
 
-# wait_until STATUS: read the order until it is in this status, and its fee is known.
+# wait_until STATUS: read the order until it is in this status, and two seconds more for its fee: some
+# providers tell it a moment later, and some not at all.
 wait_until() {
-  local tries
+  local tries there=0
   for tries in $(seq 100); do
     answer=$(curl -sS "$URL/v1/orders/$order" -H "Authorization: Bearer $SECRET_KEY")
-    if [ "$(get "['status']")" = "$1" ] && [ "$(get "['fee']")" != None ]; then return; fi
+    if [ "$(get "['status']")" = "$1" ]; then
+      if [ "$(get "['fee']")" != None ] || [ $((there += 1)) -gt 20 ]; then return; fi
+    fi
     sleep 0.1
   done
   fail "the order is not $1 after ten seconds: $answer"

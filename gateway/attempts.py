@@ -36,6 +36,12 @@ def payment_ref(order: OrderRecord, payment: PaymentState) -> PaymentRef | None:
     )
 
 
+def closing_key(payment: PaymentState) -> str:
+    """The key of the call that closes it. An open page and held money are closed by two calls: the
+    provider may have refused the one, and would repeat that to the other."""
+    return f"{payment.id}-{'void' if payment.status == 'authorized' else 'cancel'}"
+
+
 def operation_for(
     ctx: Context, order: OrderRecord, payment_id: str, provider: str, key: str, call: Call
 ) -> Operation:

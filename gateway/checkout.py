@@ -1,30 +1,31 @@
-"""Opening checkouts: a new order, and a new attempt on an old one with another provider."""
+"""Checkouts: a new order, and a new attempt on an old one with another provider."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
-from gateway.attempts import let_retry, lock, operation_for, refuse, refuse_paid, stored_operation
+from gateway.attempts import let_retry, lock, refuse, stored_operation
+from gateway.choosing import Chosen, Wish, choose
 from gateway.closing import close_attempts
 from gateway.context import Context
-from gateway.errors import Conflict, InvalidRequest, Unavailable
-from gateway.facts import PaymentStarted
+from gateway.errors import Conflict, InvalidRequest
 from gateway.idempotency import IdempotentRequest
-from gateway.money import MAX_AMOUNT, Money, exponent
-from gateway.operations import Settlement, perform, reserve
+from gateway.money import MAX_AMOUNT, exponent
+from gateway.opening import (
+    Attempt,
+    attempt_on,
+    creation_key,
+    open_page,
+    refuse_closed,
+    start_payment,
+)
 from gateway.order import CLOSED_PAYMENTS, OrderState
-from gateway.ports import LockedOrder, Transaction
-from gateway.provider import CaptureMode, CheckoutRequest, LineItem
-from gateway.recording import created_event, record
-from gateway.records import Answer, CreateCall, Operation, OrderItem, OrderRecord
-from gateway.registry import Provider
+from gateway.ports import Transaction
+from gateway.provider import CaptureMode
+from gateway.recording import created_event
+from gateway.records import Answer, OrderItem, OrderRecord
 
-#: A provider's page is asked to stay open a little longer than the order, so that the order's own
-#: expiry, which closes the page first, decides; never longer than the 24 hours providers allow.
-PAGE_GRACE = timedelta(minutes=5)
-SHORTEST_PAGE = timedelta(minutes=35)
-LONGEST_PAGE = timedelta(hours=23, minutes=59)
 EXPIRY_GRACE = timedelta(seconds=30)
 
 
@@ -33,7 +34,7 @@ class NewOrder(msgspec.Struct, frozen=True):
 
     merchant_id: str
     livemode: bool
-    provider: str
+    provider: Wish
     currency: str
     items: tuple[OrderItem, ...]
     success_url: str
@@ -68,19 +69,15 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
         order_id = await request.begin(ctx, tx)
         if order_id is not None:
             _, state = await lock(tx, new.merchant_id, order_id)
-            key = _creation_key(state.payments[0].id)
-            operation = await stored_operation(tx, new.merchant_id, key)
+            attempt = await attempt_on(tx, new.merchant_id, state.payments[0].id)
         else:
-            amount = total(new.currency, new.items)
-            provider = _provider(ctx, new.provider, new.livemode, new.currency, new.capture)
-            _refuse_inexact(provider, new.currency, new.items)
             order = OrderRecord(
                 id=ctx.ids.new("ord"),
                 merchant_id=new.merchant_id,
                 livemode=new.livemode,
                 reference=new.reference,
                 currency=new.currency,
-                amount=amount,
+                amount=total(new.currency, new.items),
                 capture=new.capture,
                 items=new.items,
                 success_url=new.success_url,
@@ -90,13 +87,13 @@ async def create_order(ctx: Context, new: NewOrder, request: IdempotentRequest) 
                 created_at=now,
                 expires_at=now + new.expires_in,
             )
-            operation = await _add_order(ctx, tx, order, provider)
+            attempt = await _add_order(ctx, tx, order, choose(ctx, order, new.provider))
             await request.reserved(tx, order.id)
-    return await _open(ctx, operation, request, operation.order_id)
+    return await open_page(ctx, attempt, request, new.provider, of_order=True)
 
 
 async def change_provider(
-    ctx: Context, merchant_id: str, order_id: str, provider_name: str, request: IdempotentRequest
+    ctx: Context, merchant_id: str, order_id: str, wish: Wish, request: IdempotentRequest
 ) -> Answer:
     """Close the earlier attempt at its provider, then open a new one, perhaps elsewhere.
 
@@ -104,16 +101,15 @@ async def change_provider(
     paid (409 `order_already_paid`) is an answer that is kept.
     """
     async with ctx.store.transaction() as tx:
-        locked, _ = await lock(tx, merchant_id, order_id)
+        locked, state = await lock(tx, merchant_id, order_id)
         order = locked.record
         payment_id = await request.begin(ctx, tx)
-        if payment_id is None:  # a repetition does not depend on what is switched on now
-            provider = _provider(ctx, provider_name, order.livemode, order.currency, order.capture)
-            _refuse_inexact(provider, order.currency, order.items)
-    if payment_id is None:
+        # A repetition does not depend on what is switched on now.
+        chosen = choose(ctx, order, wish, state) if payment_id is None else None
+    if chosen is not None:
         try:
             await close_attempts(ctx, merchant_id, order_id)
-            operation = await _reserve_attempt(ctx, order, provider_name, request)
+            attempt = await _reserve_attempt(ctx, order, chosen, request)
         except Conflict as error:
             if error.code == "payment_in_doubt":
                 await let_retry(ctx, request)
@@ -121,58 +117,31 @@ async def change_provider(
             return await refuse(ctx, request, error)
     else:
         async with ctx.store.transaction() as tx:
-            operation = await stored_operation(tx, merchant_id, _creation_key(payment_id))
-    return await _open(ctx, operation, request, operation.payment_id)
+            attempt = await attempt_on(tx, merchant_id, str(payment_id))
+    return await open_page(ctx, attempt, request, wish, of_order=False)
 
 
-def _provider(
-    ctx: Context, name: str, livemode: bool, currency: str, capture: CaptureMode
-) -> Provider:
-    provider = ctx.providers.choose(name, livemode=livemode, currency=currency)
-    if capture == "manual" and not provider.plugin.capabilities.manual_capture:
-        raise InvalidRequest(
-            f"{provider.plugin.display_name} cannot authorize now and capture later",
-            path="provider",
-            code="not_supported_by_provider",
-        )
-    return provider
-
-
-def _refuse_inexact(provider: Provider, currency: str, items: Sequence[OrderItem]) -> None:
-    """Raises InvalidAmount for a price that this provider cannot express."""
-    for item in items:
-        provider.plugin.scale.to_provider(Money(item.unit_amount, currency))
-
-
-async def _add_order(
-    ctx: Context, tx: Transaction, order: OrderRecord, provider: Provider
-) -> Operation:
+async def _add_order(ctx: Context, tx: Transaction, order: OrderRecord, chosen: Chosen) -> Attempt:
     await tx.add_order(order)
     locked, _ = await lock(tx, order.merchant_id, order.id)
-    operation = await _start_payment(ctx, tx, locked, provider.name)
+    attempt = await start_payment(ctx, tx, locked, chosen)
     _, state = await lock(tx, order.merchant_id, order.id)
     await tx.add_events([created_event(ctx, order, state)])
     expiry = order.expires_at + EXPIRY_GRACE
     await tx.enqueue(order.merchant_id, "expire_order", order.id, expiry)
-    return operation
+    return attempt
 
 
 async def _reserve_attempt(
-    ctx: Context, order: OrderRecord, provider: str, request: IdempotentRequest
-) -> Operation:
+    ctx: Context, order: OrderRecord, chosen: Chosen, request: IdempotentRequest
+) -> Attempt:
     async with ctx.store.transaction() as tx:
         locked, state = await lock(tx, order.merchant_id, order.id)
-        _refuse_closed(state, order, ctx.now())
+        refuse_closed(state, order, ctx.now())
         await _refuse_concurrent(tx, state, order)
-        operation = await _start_payment(ctx, tx, locked, provider)
-        await request.reserved(tx, operation.payment_id)
-    return operation
-
-
-def _refuse_closed(state: OrderState, order: OrderRecord, now: datetime) -> None:
-    refuse_paid(state)
-    if state.status in ("canceled", "expired") or now >= order.expires_at:
-        raise Conflict("the order is closed; create a new one", code="order_closed")
+        attempt = await start_payment(ctx, tx, locked, chosen)
+        await request.reserved(tx, attempt.operation.payment_id)
+    return attempt
 
 
 async def _refuse_concurrent(tx: Transaction, state: OrderState, order: OrderRecord) -> None:
@@ -181,65 +150,10 @@ async def _refuse_concurrent(tx: Transaction, state: OrderState, order: OrderRec
         if payment.status in CLOSED_PAYMENTS or payment.creation_in_doubt:
             continue
         if payment.status == "creating":
-            creation = await stored_operation(tx, order.merchant_id, _creation_key(payment.id))
+            creation = await stored_operation(tx, order.merchant_id, creation_key(payment.id))
             if creation.attempts:  # answered in vain: a page that opens later is closed again
                 continue
         raise Conflict(
             "another attempt was opened at the same time; look at the order",
             code="payment_in_doubt",
         )
-
-
-async def _start_payment(
-    ctx: Context, tx: Transaction, locked: LockedOrder, provider: str
-) -> Operation:
-    """Reserve an attempt: its facts, and the operation that will open its checkout."""
-    order, now = locked.record, ctx.now()
-    payment_id = ctx.ids.new("pay")
-    started = PaymentStarted(
-        provider=provider, amount=order.amount, currency=order.currency, at=now
-    )
-    await record(ctx, tx, locked, payment_id, [started], source="the merchant's request")
-    back = f"{ctx.public_url}/checkout/{order.id}"
-    page = min(max(order.expires_at - now + PAGE_GRACE, SHORTEST_PAGE), LONGEST_PAGE)
-    call = CreateCall(
-        CheckoutRequest(
-            order_id=order.id,
-            payment_id=payment_id,
-            money=order.money,
-            items=tuple(LineItem(i.name, i.unit_amount, i.quantity) for i in order.items),
-            success_url=f"{back}/return",
-            cancel_url=f"{back}/cancel",
-            expires_at=(now + page).replace(microsecond=0),
-            capture=order.capture,
-            reference=order.reference,
-            customer_email=order.customer_email,
-        )
-    )
-    key = _creation_key(payment_id)
-    return await reserve(ctx, tx, operation_for(ctx, order, payment_id, provider, key, call))
-
-
-def _creation_key(payment_id: str) -> str:
-    return f"{payment_id}-create"
-
-
-async def _open(
-    ctx: Context, operation: Operation, request: IdempotentRequest, resource_id: str
-) -> Answer:
-    """Make the create call of a reserved payment and answer the request with its outcome."""
-    answers: list[Answer] = []
-
-    async def finish(tx: Transaction, settlement: Settlement) -> None:
-        if settlement.outcome == "unavailable":
-            await tx.release_key(request.claim)  # nothing was done: the same key may try again
-        elif settlement.outcome == "rejected" and settlement.error is not None:
-            answers.append(await request.fail(tx, settlement.error, settlement.order.id))
-        else:
-            order, state = settlement.order, settlement.state
-            answers.append(await request.succeed(tx, order, state, resource_id))
-
-    settlement = await perform(ctx, operation, finish)
-    if answers:
-        return answers[0]
-    raise settlement.error or Unavailable("the provider could not be reached")

@@ -2,8 +2,16 @@
 
 import asyncio
 
-from gateway.attempts import let_retry, lock, operation_for, payment_ref, refuse, refuse_paid
-from gateway.confirm import confirm_order
+from gateway.attempts import (
+    closing_key,
+    let_retry,
+    lock,
+    operation_for,
+    payment_ref,
+    refuse,
+    refuse_paid,
+)
+from gateway.confirm import confirm_order, confirm_payment
 from gateway.context import Context
 from gateway.errors import Conflict
 from gateway.facts import OrderCanceled, OrderExpired
@@ -40,9 +48,8 @@ async def close_attempt(
                 code="not_supported_by_provider",
             )
         await refuse_while_taking(tx, merchant_id, payment_id)
-        key = f"{payment_id}-cancel"
         operation = operation_for(
-            ctx, locked.record, payment_id, payment.provider, key, CancelCall(ref)
+            ctx, locked.record, payment_id, payment.provider, closing_key(payment), CancelCall(ref)
         )
         operation = await reserve(ctx, tx, operation)
     return await perform(ctx, operation)
@@ -72,24 +79,41 @@ async def close_attempts(ctx: Context, merchant_id: str, order_id: str) -> Order
     """Close every open attempt of an unpaid order, the provider's truth winning.
 
     Raises Conflict `order_already_paid` where one turns out paid, `payment_in_doubt` where one
-    could not be closed yet.
+    could not be closed yet, `not_supported_by_provider` where the provider does not close it.
     """
     async with ctx.store.transaction() as tx:
         _, state = await lock(tx, merchant_id, order_id)
     refuse_paid(state)
     for payment in state.payments:
-        settlement = await _close_patiently(ctx, merchant_id, order_id, payment.id)
-        if settlement is None:
-            continue
-        state = settlement.state
-        refuse_paid(state)
-        if state.payment(payment.id).status not in CLOSED_PAYMENTS:
-            raise Conflict(
-                f"the attempt {payment.id} could not be closed at {payment.provider} yet, its "
-                "outcome is not known; try again in a minute",
-                code="payment_in_doubt",
-            )
+        state = await _close(ctx, merchant_id, order_id, payment) or state
     return state
+
+
+async def _close(
+    ctx: Context, merchant_id: str, order_id: str, payment: PaymentState
+) -> OrderState | None:
+    """Close one attempt for certain; None when there is nothing to close."""
+    settlement = await _close_patiently(ctx, merchant_id, order_id, payment.id)
+    if settlement is None:
+        return None
+    refusal = settlement.error if settlement.outcome == "rejected" else None
+    if refusal is not None:  # it may be paid by now: ask
+        answer = await confirm_payment(ctx, merchant_id, order_id, payment.id)
+        settlement = answer or settlement
+    refuse_paid(settlement.state)
+    if settlement.state.payment(payment.id).status in CLOSED_PAYMENTS:
+        return settlement.state
+    if refusal is not None and settlement.settled:
+        raise Conflict(
+            f"{payment.provider} does not close the attempt {payment.id} ({refusal.detail}); "
+            "wait until it expires",
+            code="not_supported_by_provider",
+        )
+    raise Conflict(
+        f"the attempt {payment.id} could not be closed at {payment.provider} yet, its outcome is "
+        "not known; try again in a minute",
+        code="payment_in_doubt",
+    )
 
 
 async def _close_patiently(

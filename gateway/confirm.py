@@ -1,6 +1,6 @@
 """Asking the provider for the truth, and capturing what the buyer has approved."""
 
-from gateway.attempts import lock, operation_for, payment_ref
+from gateway.attempts import closing_key, lock, operation_for, payment_ref
 from gateway.context import Context
 from gateway.operations import Finish, Settlement, perform, reserve
 from gateway.order import CLOSED_PAYMENTS, OrderState, PaymentState
@@ -34,7 +34,7 @@ async def confirm_payment(
         if _needless(ctx, state, payment):
             if under_way & {"confirm", "capture"}:  # it may be taking the money: look again later
                 return None
-            key, call = f"{payment_id}-cancel", CancelCall(ref)
+            key, call = closing_key(payment), CancelCall(ref)
         operation = operation_for(ctx, locked.record, payment_id, payment.provider, key, call)
         operation = await reserve(ctx, tx, operation)
     return await perform(ctx, operation, finish)

@@ -237,7 +237,8 @@ class PaymentStarted(_Fact, frozen=True, tag="payment_started"):
 
 
 class CreateRejected(_Fact, frozen=True, tag="create_rejected"):
-    """The provider refused to open the checkout; nothing exists there."""
+    """The provider refused to open the checkout, or was given up as unavailable; nothing exists
+    there."""
 
     code: str
     message: str

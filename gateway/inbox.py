@@ -75,11 +75,11 @@ async def apply(ctx: Context, received: ReceivedEvent, *, occasion: str = "") ->
                     "webhook",
                     f"{event.type} from {received.provider}",
                     rule if received.deliveries else f"found in the provider's list; {rule}",
-                    event=event.id,
+                    event=received.event_id,
                     received_at=received.received_at.isoformat(),
                     deliveries=received.deliveries,
                 )
-                source = f"{received.provider} event {event.id}"
+                source = f"{received.provider} event {received.event_id}"
                 await record(
                     ctx, tx, locked, payment_id, event.facts, source=source, entries=[line]
                 )

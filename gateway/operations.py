@@ -10,30 +10,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Literal
 
 import msgspec
 
 from gateway import tracing
 from gateway.context import Context
 from gateway.errors import InvalidRequest, OutcomeUnknown, ProviderError, Rejected, Unavailable
-from gateway.facts import (
-    CallSettled,
-    CallUnknown,
-    CreateRejected,
-    Fact,
-    Flagged,
-    ProviderFact,
-    RefundRejected,
-    RefundUpdated,
-)
+from gateway.facts import ProviderFact, RefundUpdated
 from gateway.order import OrderState
+from gateway.outcomes import GivenUp, Outcome, outcome_of, own_facts, told
 from gateway.ports import LockedOrder, Transaction
 from gateway.projection import project
-from gateway.recording import entry, record
-from gateway.records import CreateCall, Operation, OrderRecord, RefundCall, TimelineEntry
-
-Outcome = Literal["succeeded", "rejected", "unavailable", "unknown"]
+from gateway.recording import record
+from gateway.records import CreateCall, Operation, OrderRecord, RefundCall
 
 #: Tries inside one request, so that a hiccup is not the buyer's problem.
 QUICK_TRIES = 3
@@ -41,17 +30,19 @@ QUICK_TRIES = 3
 QUICK_SECONDS = 4.0
 #: The first try after a request that got no clear answer; later ones at growing distances.
 FIRST_RESUMPTION = timedelta(seconds=3)
-#: After this many unclear answers an operation in doubt stands in the attention list too.
-DOUBTS_BEFORE_ATTENTION = 6
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """How a call ended, and what the order is now. `error` is set unless it succeeded."""
+    """How a call ended, and what the order is now. `error` is set unless it succeeded.
+
+    `doubted`: an earlier try of the same call may have been answered otherwise.
+    """
 
     outcome: Outcome
     order: OrderRecord
     state: OrderState
     error: ProviderError | None = None
+    doubted: bool = False
 
     @property
     def settled(self) -> bool:
@@ -73,12 +64,21 @@ async def reserve(ctx: Context, tx: Transaction, operation: Operation) -> Operat
 
 
 async def perform(
-    ctx: Context, operation: Operation, finish: Finish | None = None, *, tries: int = QUICK_TRIES
+    ctx: Context,
+    operation: Operation,
+    finish: Finish | None = None,
+    *,
+    tries: int = QUICK_TRIES,
+    give_up: bool = False,
 ) -> Settlement:
     """Call the provider and settle. Raises nothing that a provider did; see Settlement.
 
     Nothing is sent for an operation that is settled, or whose key the provider may have forgotten:
     under a forgotten key the call would be made a second time.
+
+    `give_up`: an unavailable provider is not to be tried again later. Then the operation is settled
+    as one that was refused, if it is certain that none of its tries did anything. Only for who has
+    reserved it himself just now: of an earlier run nothing is known.
     """
     tracing.note(order_id=operation.order_id, payment_id=operation.payment_id)
     if operation.settled or window_passed(ctx, operation):
@@ -98,7 +98,10 @@ async def perform(
     if isinstance(error, Rejected) and doubted:
         facts, error = await _doubt_rejection(ctx, operation, error)
     milliseconds = round((time.perf_counter() - started) * 1000)
-    return await _settle(ctx, operation, facts, error, milliseconds, finish)
+    give_up = give_up and not doubted
+    return await _settle(
+        ctx, operation, facts, error, milliseconds, finish, doubted=doubted, give_up=give_up
+    )
 
 
 async def _as_it_stands(ctx: Context, operation: Operation, finish: Finish | None) -> Settlement:
@@ -107,7 +110,9 @@ async def _as_it_stands(ctx: Context, operation: Operation, finish: Finish | Non
         locked = await _lock(tx, operation)
         state = project(locked.record.terms, locked.recorded)
         outcome: Outcome = "succeeded" if operation.settled else "unknown"
-        settlement = Settlement(outcome, locked.record, state)
+        # More than one run of it: the last answer may not be the only one.
+        doubted = operation.attempts > 1
+        settlement = Settlement(outcome, locked.record, state, doubted=doubted)
         if finish is not None:
             await finish(tx, settlement)
     return settlement
@@ -209,15 +214,23 @@ async def _settle(
     error: ProviderError | None,
     milliseconds: int,
     finish: Finish | None,
+    *,
+    doubted: bool = False,
+    give_up: bool = False,
 ) -> Settlement:
-    outcome = _outcome(error)
+    outcome = outcome_of(error)
     async with ctx.store.transaction() as tx:
         locked = await _lock(tx, operation)
         stored = await tx.operation(operation.merchant_id, operation.key)
+        if give_up and isinstance(error, Unavailable) and _untouched(ctx, operation, stored):
+            error = GivenUp(
+                error.detail, provider_code=error.provider_code, request_id=error.request_id
+            )
+            outcome = "rejected"
         # Another process has taken it over and knows how it ended: our lack of an answer under the
         # same key is no doubt, and one would stay for ever, since nobody takes it up again.
         outrun = stored is not None and stored.settled and outcome in ("unavailable", "unknown")
-        own = [] if outrun else _own_facts(ctx, operation, locked, error)
+        own = [] if outrun else own_facts(operation, locked, error, ctx.now())
         state = await record(
             ctx,
             tx,
@@ -225,11 +238,11 @@ async def _settle(
             operation.payment_id,
             [*facts, *own],
             source=f"the answer to {operation.verb}",
-            entries=[_timeline(ctx, operation, error, outcome, milliseconds)],
+            entries=[told(ctx, operation, error, outcome, milliseconds)],
         )
-        settlement = Settlement(outcome, locked.record, state, error)
+        settlement = Settlement(outcome, locked.record, state, error, doubted)
         if outrun:
-            settlement = Settlement("succeeded", locked.record, state)
+            settlement = Settlement("succeeded", locked.record, state, doubted=True)
         settled = settlement.settled and not outrun
         await tx.save_attempt(operation, settled=settled, outcome=outcome)
         if settlement.settled:
@@ -249,88 +262,10 @@ async def _settle(
     return settlement
 
 
-def _outcome(error: ProviderError | None) -> Outcome:
-    match error:
-        case None:
-            return "succeeded"
-        case Rejected():
-            return "rejected"
-        case Unavailable():
-            return "unavailable"
-    return "unknown"
-
-
-def _own_facts(
-    ctx: Context, operation: Operation, locked: LockedOrder, error: ProviderError | None
-) -> list[Fact]:
-    """What the outcome itself means for the order, beside the provider's facts."""
-    now = ctx.now()
-    doubts = _doubts(operation, locked)
-    if isinstance(error, OutcomeUnknown):
-        attempt = f"{operation.key}#{operation.attempts}"
-        facts: list[Fact] = [CallUnknown(operation=attempt, verb=operation.verb, at=now)]
-        if len(doubts) + 1 >= DOUBTS_BEFORE_ATTENTION:
-            detail = (
-                f"{len(doubts) + 1} tries to {operation.verb} ended without a clear answer; "
-                "look at the payment at the provider"
-            )
-            # Flagged once: the subject is the first doubt, which settles with the others.
-            subject = min(doubts)
-            facts.append(Flagged(flag="unknown_outcome", subject=subject, detail=detail, at=now))
-        return facts
-    if isinstance(error, Unavailable):
-        return []
-    facts = [CallSettled(operation=doubt, at=now) for doubt in doubts]
-    if isinstance(error, Rejected):
-        code = error.provider_code or error.code
-        if isinstance(operation.call, CreateCall):
-            facts.append(CreateRejected(code=code, message=error.detail, at=now))
-        if isinstance(operation.call, RefundCall):
-            refund_id = operation.call.request.refund_id
-            facts.append(
-                RefundRejected(refund_id=refund_id, code=code, message=error.detail, at=now)
-            )
-    return facts
-
-
-def _doubts(operation: Operation, locked: LockedOrder) -> list[str]:
-    """The tries of this operation whose outcome is not known, as CallUnknown names them."""
-    facts = [recorded.fact for recorded in locked.recorded]
-    settled = {fact.operation for fact in facts if isinstance(fact, CallSettled)}
-    return [
-        fact.operation
-        for fact in facts
-        if isinstance(fact, CallUnknown)
-        and fact.operation.partition("#")[0] == operation.key
-        and fact.operation not in settled
-    ]
-
-
-def _timeline(
-    ctx: Context,
-    operation: Operation,
-    error: ProviderError | None,
-    outcome: Outcome,
-    milliseconds: int,
-) -> TimelineEntry:
-    summary = f"{operation.verb} at {operation.provider}: {outcome}"
-    rule = {
-        "succeeded": "the provider answered",
-        "rejected": "the provider refused; nothing was done",
-        "unavailable": "nothing was done; it will be tried again with the same key",
-        "unknown": "no clear answer; it will be tried again with the same key, never called failed",
-    }[outcome]
-    details = {
-        "verb": operation.verb,
-        "provider": operation.provider,
-        "payment": operation.payment_id,
-        "idempotency_key": operation.key,
-        "attempt": operation.attempts + 1,
-        "milliseconds": milliseconds,
-    }
-    if error is not None:
-        details["code"] = error.provider_code or error.code
-        details["detail"] = error.detail
-        if error.request_id:
-            details["provider_request_id"] = error.request_id
-    return entry(ctx, "call", summary, rule, **details)
+def _untouched(ctx: Context, operation: Operation, stored: Operation | None) -> bool:
+    """Whether nobody else can have made this call: its job was not due yet."""
+    return (
+        stored is not None
+        and stored.attempts == operation.attempts
+        and ctx.now() - operation.created_at < ctx.lease
+    )

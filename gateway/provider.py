@@ -39,6 +39,8 @@ class CheckoutRequest(msgspec.Struct, frozen=True):
     `payment_id` must be echoed by the provider in every event (metadata, custom id). `success_url`
     and `cancel_url` are the gateway's own return addresses, complete. `expires_at`: the provider's
     page should not be payable after it; an adapter clamps it to what its provider allows.
+    `webhook_url`: where the gateway hears of the provider's events, for providers to whom every
+    payment names it; with the others it is registered once.
     """
 
     order_id: str
@@ -51,6 +53,7 @@ class CheckoutRequest(msgspec.Struct, frozen=True):
     capture: CaptureMode = "automatic"
     reference: str | None = None
     customer_email: str | None = None
+    webhook_url: str | None = None
 
 
 class Checkout(msgspec.Struct, frozen=True):
@@ -125,8 +128,10 @@ class PaymentProvider(Protocol):
     async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> ProviderEvent:
         """Check the signature over the raw `body` and translate it.
 
-        `headers` have lower-case names. Raises WebhookInvalid for whatever is not a genuine, fresh
-        delivery of this account, and Unavailable when that cannot be decided now.
+        `headers` have lower-case names. The event's `id` must come from what is proven, and differ
+        when the event does: a second one with the id of the first is dropped as its repetition.
+        Raises WebhookInvalid for whatever is not a genuine, fresh delivery of this account, and
+        Unavailable when that cannot be decided now.
         """
         ...
 
@@ -300,5 +305,8 @@ class ProviderPlugin(Protocol):
         ...
 
     def read_event(self, body: bytes) -> ProviderEvent:
-        """Translate a stored, already verified webhook body. Pure. Raises WebhookInvalid."""
+        """Translate a stored, already verified webhook body. Pure. Raises WebhookInvalid.
+
+        The core keeps the id that `verify_webhook` gave: it need not be in the body.
+        """
         ...

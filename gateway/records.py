@@ -210,7 +210,7 @@ class MerchantEvent(msgspec.Struct, frozen=True):
 class TimelineEntry(msgspec.Struct, frozen=True):
     """One line of an order's story. `rule` says in words why it was applied or ignored.
 
-    `kind`: request, call, answer, webhook, fact, status, job. `data` holds ids, codes and
+    `kind`: request, routing, call, answer, webhook, fact, status, job. `data` holds ids, codes and
     durations; never personal data, never a secret.
     """
 

@@ -45,8 +45,13 @@ from gateway.provider import (
     RegisteredWebhook,
 )
 from gateway.records import Call, CancelCall, CaptureCall, ConfirmCall, CreateCall, RefundCall
+from gateway.routing import AUTO
 
 ENTRY_POINTS = "gateway.providers"
+#: How long a call counts for a provider's health: whoever is left alone because of it gets another
+#: chance after that. And of how few calls nothing is concluded: one hiccup is not bad health.
+HEALTH_SECONDS = 300
+_TOO_FEW = 2
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _log = logging.getLogger("gateway.providers")
 
@@ -60,7 +65,7 @@ def discover() -> dict[str, ProviderPlugin]:
     plugins: dict[str, ProviderPlugin] = {}
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         plugin: ProviderPlugin = entry.load()
-        if not _NAME.fullmatch(plugin.name):
+        if not _NAME.fullmatch(plugin.name) or plugin.name == AUTO:
             raise SettingsError(f"provider plugin {entry.value}: {plugin.name!r} is no valid name")
         if plugin.name in plugins:
             raise SettingsError(f"two provider plugins are named {plugin.name!r}: uninstall one")
@@ -78,7 +83,7 @@ class Provider:
         self.adapter = adapter
         self.mode = mode
         self._observe = observe
-        self._recent: deque[bool] = deque(maxlen=20)
+        self._recent: deque[tuple[float, bool]] = deque(maxlen=20)
 
     @property
     def name(self) -> str:
@@ -87,10 +92,16 @@ class Provider:
 
     @property
     def health(self) -> Literal["ok", "degraded", "unknown"]:
-        """Degraded when half or more of the last calls of this process got no clear answer."""
-        if not self._recent:
+        """Degraded when half or more of this process's calls of late got no clear answer.
+
+        Calls of the last five minutes count, twenty at most; two or fewer prove nothing.
+        """
+        since = time.monotonic() - HEALTH_SECONDS
+        recent = [answered for at, answered in self._recent if at > since]
+        if not recent:
             return "unknown"
-        return "degraded" if 2 * self._recent.count(False) >= len(self._recent) else "ok"
+        bad = len(recent) > _TOO_FEW and 2 * recent.count(False) >= len(recent)
+        return "degraded" if bad else "ok"
 
     async def call(self, call: Call, key: str) -> Sequence[ProviderFact]:
         """Carry out a stored call under its key.
@@ -206,7 +217,8 @@ class Provider:
             ) from error
         finally:
             if outcome != "canceled":  # by us: that says nothing about the provider
-                self._recent.append(outcome not in (OutcomeUnknown.code, Unavailable.code))
+                answered = outcome not in (OutcomeUnknown.code, Unavailable.code)
+                self._recent.append((time.monotonic(), answered))
             seconds = time.perf_counter() - started
             tracing.note(outcome=outcome, milliseconds=str(round(seconds * 1000)))
             self._observe(self.name, verb, outcome, seconds)

@@ -2,8 +2,8 @@
 
 Every table and unique key starts with its merchant, so that the data can be distributed by it. The
 inbox is the exception: an event arrives before anybody knows whose it is, so it starts with the
-provider account that received it. Columns named `state`, `call`, `fact`, `data` and `body` hold
-JSON (or, for webhooks, raw bytes) as written by msgspec; nothing queries into them.
+provider account that received it. Columns named `state`, `call`, `fact`, `policy`, `data` and
+`body` hold JSON (or, for webhooks, raw bytes) as written by msgspec; nothing queries into them.
 """
 
 from sqlalchemy import (
@@ -97,6 +97,18 @@ prices = Table(
     ForeignKeyConstraint(
         ["merchant_id", "product_id"], ["products.merchant_id", "products.id"], ondelete="CASCADE"
     ),
+)
+
+# A merchant who has none gets gateway/routing.py's DEFAULT.
+routing_policies = Table(
+    "routing_policies",
+    metadata,
+    Column("merchant_id", ID, nullable=False),
+    Column("livemode", Boolean, nullable=False),
+    Column("policy", Blob, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "livemode"),
+    ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
 )
 
 orders = Table(

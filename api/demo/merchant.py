@@ -52,9 +52,10 @@ class Merchant:
         """One product."""
         return await self._call("GET", f"/v1/products/{_segment(product_id)}")
 
-    async def providers(self) -> list[Json]:
-        """The providers that the gateway offers."""
-        providers: list[Json] = (await self._call("GET", "/v1/providers"))["data"]
+    async def providers(self, currency: str = "") -> list[Json]:
+        """The providers that the gateway offers; for a currency, those that take it, best first."""
+        query = f"?currency={currency}" if currency else ""
+        providers: list[Json] = (await self._call("GET", f"/v1/providers{query}"))["data"]
         return providers
 
     async def place_order(

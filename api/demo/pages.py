@@ -68,19 +68,10 @@ async def product(
         currencies=currencies,
         chosen=chosen,
         unit_amount=_price(item, chosen),
-        providers=_taking(await merchant.providers(), chosen),
+        providers=await merchant.providers(chosen),
         most=MOST,
         token=_token(),
     )
-
-
-def _taking(providers: list[Json], currency: str) -> list[Json]:
-    """The providers that take this currency."""
-    return [
-        provider
-        for provider in providers
-        if provider["currencies"] is None or currency in provider["currencies"]
-    ]
 
 
 @post("/checkout")
@@ -141,9 +132,8 @@ async def order(
     names = {item["name"]: item["display_name"] for item in providers}
     name = names.get(found["provider"]) or str(found["provider"])
     proof = words.proof(entries)
-    others = [
-        item for item in _taking(providers, found["currency"]) if item["name"] != found["provider"]
-    ]
+    offered = await merchant.providers(found["currency"])
+    others = [item for item in offered if item["name"] != found["provider"]]
     return renderer.page(
         "order.html",
         order=found,

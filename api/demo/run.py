@@ -19,13 +19,15 @@ from api.app import create_app
 from api.demo.catalogue import PRODUCTS
 from api.demo.merchant import Merchant
 from api.demo.shop import Shop
-from api.settings import Settings, load
+from api.settings import Settings, environment, load
 from api.wiring import Services, open_services
 from gateway.errors import SettingsError
 from storage.catalogue import Price
 from storage.migrate import upgrade
 
 _SANDBOX_SECONDS = 30
+#: What the demo decides itself; settings of other providers are the reader's.
+_OWN_SETTINGS = ("DATABASE_", "GATEWAY_", "PAYPAL_", "STRIPE_")
 
 
 class DemoKeys(msgspec.Struct, frozen=True):
@@ -69,6 +71,7 @@ async def _demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None
         database_url = f"sqlite+aiosqlite:///{(data / 'gateway.db').resolve()}"
         settings = load(
             {
+                **_further_settings(),
                 **sandbox["environment"],
                 "DATABASE_URL": database_url,
                 "GATEWAY_SECRET_KEY": keys.server_secret,
@@ -90,6 +93,12 @@ async def _demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None
                 ready=lambda: _announce(url, sandbox["url"], keys, data, as_json),
                 stop=stop,
             )
+
+
+def _further_settings() -> dict[str, str]:
+    """The settings of providers that are installed beside the demo's own."""
+    given = environment().items()
+    return {name: value for name, value in given if not name.startswith(_OWN_SETTINGS)}
 
 
 @contextlib.asynccontextmanager

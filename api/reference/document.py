@@ -267,7 +267,8 @@ _ONLY = {
     "unknown_product": {"createOrder"},
     "no_price_in_currency": {"createOrder"},
     "reference_taken": {"createOrder"},
-    "unknown_provider": {"createOrder", "createPayment"},
+    "unknown_provider": {"createOrder", "createPayment", "replaceRouting"},
+    "no_provider": {"createOrder", "createPayment"},
     "currency_not_supported": {"createOrder", "createPayment"},
     "not_supported_by_provider": {"createOrder", "createPayment", "captureOrder"},
     "order_not_authorized": {"captureOrder"},
@@ -277,7 +278,14 @@ _ONLY = {
     "nothing_to_refund": {"createRefund"},
     "payment_in_doubt": {"createPayment", "captureOrder", "cancelOrder"},
     "refund_exceeds_captured": {"createRefund"},
-    "invalid_amount": {"createOrder", "createRefund", "captureOrder", "createProduct"},
+    "invalid_amount": {
+        "createOrder",
+        "createRefund",
+        "captureOrder",
+        "createProduct",
+        "replaceRouting",
+        "listProviders",
+    },
     "webhook_invalid": {"receiveWebhook", "receiveWebhookOfAccount"},
 }
 

@@ -16,6 +16,13 @@ def bodies(provider: str) -> dict[str, dict[str, Any]]:
             "metadata": {"cart": "9"},
         },
         "createPayment": {"provider": provider},
+        "replaceRouting": {
+            "rules": [
+                {"currencies": ["USD"], "max_amount": 1000, "providers": [provider]},
+                {"providers": [provider, "*"]},
+            ],
+            "avoid_degraded": True,
+        },
         "captureOrder": {"amount": 1500},
         "cancelOrder": {},
         "createRefund": {"amount": 500, "reason": "The mug was chipped"},

@@ -12,7 +12,7 @@ What is done here about the SDK (2.4.0) and why:
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from threading import Lock
 from typing import Any
@@ -211,7 +211,12 @@ class Sdk:
         await to_thread.run_sync(self._tokens.refuse, bearer, limiter=self._limiter)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections now; left to itself, urllib3 waits for the garbage collector."""
+        adapters: Iterable[Any] = self._session.adapters.values()
+        for adapter in adapters:
+            pools = adapter.poolmanager.pools
+            for key in pools.keys():  # noqa: SIM118  # it cannot be iterated over
+                pools[key].close()
         self._session.close()
 
     def _exchange(self, controller: str, operation: str, options: dict[str, Any]) -> Reply:

@@ -160,8 +160,9 @@ def _ca_pem(value: str) -> bytes | None:
         return None
     try:
         pem = Path(value).read_bytes()
-    except OSError as error:
-        raise SettingsError(f"PAYPAL_CA_FILE cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        why = error.strerror if isinstance(error, OSError) else "it is no path"
+        raise SettingsError(f"PAYPAL_CA_FILE cannot be read: {why}") from None
     from providers.paypal.certificates import load_certificates  # loads cryptography and httpx
 
     if not load_certificates(pem):

@@ -2,6 +2,8 @@
 because Stripe refuses a repeated idempotency key whose parameters differ.
 """
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.money import Money
@@ -15,6 +17,10 @@ REFUND_EXPAND = ("balance_transaction", "failure_balance_transaction", "charge")
 #: Stripe's own reasons; any other word goes into the metadata.
 _REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 _LONGEST_METADATA = 500
+#: Stripe takes 30 minutes to 24 hours from when the session is created. Ten minutes more leave the
+#: call the time to be repeated; what is open for longer than was asked is closed by the core.
+_SHORTEST, _LONGEST = timedelta(minutes=40), timedelta(hours=24)
+_UUID7 = re.compile(r"pay_([0-9a-f]{12})7[0-9a-f]{19}")
 
 
 def session_params(request: CheckoutRequest) -> dict[str, Any]:
@@ -40,13 +46,26 @@ def session_params(request: CheckoutRequest) -> dict[str, Any]:
         "payment_intent_data": {"capture_method": request.capture, "metadata": metadata},
         "success_url": request.success_url,
         "cancel_url": request.cancel_url,
-        "expires_at": int(request.expires_at.timestamp()),
+        "expires_at": int(_expiry(request).timestamp()),
         # The buyer pays in the order's currency: an order is paid by its exact amount only.
         "adaptive_pricing": {"enabled": False},
     }
     if request.customer_email is not None:
         params["customer_email"] = request.customer_email
     return params
+
+
+def _expiry(request: CheckoutRequest) -> datetime:
+    """When the session ends, moved to what Stripe takes.
+
+    Reckoned from when the payment was made, which its id tells, and not from the present: a
+    repeated call must have the same parameters.
+    """
+    made = _UUID7.fullmatch(request.payment_id)
+    if made is None:
+        return request.expires_at
+    since = datetime.fromtimestamp(int(made[1], 16) // 1000, UTC)
+    return min(max(request.expires_at, since + _SHORTEST), since + _LONGEST)
 
 
 def refund_params(request: RefundRequest) -> dict[str, Any]:

@@ -190,6 +190,7 @@ async def test_providers_are_those_of_the_keys_mode(gateway: Gateway) -> None:
             "multiple_refunds": True, "cancel": True, "disputes": False, "settlement": False,
         },
         "health": "unknown",
+        "reason": None,
     }  # fmt: skip
     assert listed[1]["currencies"] == ["EUR", "USD"]
     live = (await gateway.get("/v1/providers", key=await gateway.key(livemode=True))).json()["data"]

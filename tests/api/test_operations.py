@@ -192,7 +192,11 @@ async def test_every_route_is_documented_and_answers_fit_their_schemas(
         ),
         ("get", "/v1/refunds"): await one_gateway.get("/v1/refunds"),
         ("get", "/v1/refunds/{refund_id}"): await one_gateway.get(f"/v1/refunds/{refund['id']}"),
-        ("get", "/v1/providers"): await one_gateway.get("/v1/providers"),
+        ("get", "/v1/providers"): await one_gateway.get("/v1/providers", currency="JPY"),
+        ("get", "/v1/routing"): await one_gateway.get("/v1/routing"),
+        ("put", "/v1/routing"): await one_gateway.http.put(
+            "/v1/routing", headers=bearer, json={"rules": [{"shares": {"fake": 100}}]}
+        ),
         ("post", "/v1/products"): await one_gateway.post("/v1/products", product),
         ("get", "/v1/products"): await one_gateway.get("/v1/products"),
         ("get", "/v1/products/{product_id}"): await one_gateway.get(f"/v1/products/{made['id']}"),

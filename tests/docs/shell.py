@@ -64,10 +64,10 @@ def run(steps: Sequence[Step], variables: Mapping[str, str], folder: Path) -> No
         story = f"$ {step.command}{output}\n{done.stderr}(status {status})"
         assert status == "0", story
         if step.seen is not None:
-            assert _says(step.seen, output), f"{story}\nthe document says:\n{step.seen}"
+            assert says(step.seen, output), f"{story}\nthe document says:\n{step.seen}"
 
 
-def _says(seen: str, output: str) -> bool:
+def says(seen: str, output: str) -> bool:
     """Whether `output` is what was said, where `…` stands for anything."""
     pattern = ".*?".join(re.escape(part) for part in seen.strip().split("…"))
     return re.fullmatch(pattern, output.strip(), re.DOTALL) is not None

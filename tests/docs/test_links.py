@@ -22,4 +22,4 @@ def test_it_leads_somewhere(name: str, link: str) -> None:
 
 def test_every_document_can_be_reached() -> None:
     linked = {((ROOT / name).parent / link.partition("#")[0]).resolve() for name, link in RELATIVE}
-    assert {path for path in (ROOT / "docs").iterdir() if path.is_file()} <= linked
+    assert {path for path in (ROOT / "docs").rglob("*") if path.is_file()} <= linked

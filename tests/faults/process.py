@@ -30,12 +30,14 @@ _processes.set_forkserver_preload(["tests.faults.process", "tests.faults.warm"])
 class Point(NamedTuple):
     """Where a process meets its end: at a commit of a call of `verb`, or once it has claimed work.
 
-    `number` is the signal: SIGKILL, or SIGSTOP for a process that sleeps there.
+    `number` is the signal: SIGKILL, or SIGSTOP for a process that sleeps there. `nth`: not at the
+    first such moment, but at the second, say.
     """
 
     moment: Moment
     verb: str = ""
     number: int = signal.SIGKILL
+    nth: int = 1
 
 
 class _Watched:
@@ -93,8 +95,10 @@ class Dying:
 
     def _meet(self, moment: str) -> None:
         if self._point and self._point.moment == moment:
-            number, self._point = self._point.number, None
-            os.kill(os.getpid(), number)
+            point = self._point
+            self._point = point._replace(nth=point.nth - 1) if point.nth > 1 else None
+            if self._point is None:
+                os.kill(os.getpid(), point.number)
 
 
 def _main(environment: dict[str, str], ready: Connection, point: Point | None, works: bool) -> None:

@@ -284,6 +284,44 @@ async def test_an_order_expires_though_its_payment_is_being_asked_about(
     assert (await house.state()).status == "expired"
 
 
+async def test_a_page_that_the_provider_does_not_close_is_waited_for(house: House) -> None:
+    """It says so only when it is asked: the answer is kept, since no repetition changes it."""
+    house.expect([])
+    await house.create()
+
+    house.expect(Rejected("not while it is open"), [])
+    answer = await house.change("elsewhere")
+
+    assert answer == Answer(409, b"not_supported_by_provider")
+    with pytest.raises(Replay) as again:
+        await house.change("elsewhere")
+    assert again.value.answer == answer
+    assert (await house.state()).status == "open"
+
+
+async def test_a_page_that_cannot_be_closed_since_it_was_paid(house: House) -> None:
+    house.expect([])
+    await house.create()
+
+    house.expect(Rejected("it is complete"), [captured()])
+    assert await house.change("elsewhere") == Answer(409, b"order_already_paid")
+
+
+async def test_held_money_is_let_go_under_a_key_of_its_own(house: House) -> None:
+    """A provider that refused to close the open page would repeat that under the same key."""
+    house.expect([])
+    await house.create(capture="manual")
+    house.expect(Rejected("not while it is open"), [])
+    await house.change("first")
+    await house.hear(authorized())
+
+    house.expect([Canceled(object_id="au_1", at=at(20))], [])
+    assert (await house.change("second")).status == 200
+
+    keys = [key for verb, key in house.adapter.calls if verb == "cancel"]
+    assert len(set(keys)) == 2
+
+
 async def test_an_unknown_capture_keeps_the_order_processing(house: House) -> None:
     house.expect([])
     await house.create(capture="manual")

@@ -16,7 +16,8 @@ from gateway.facts import (
     Flagged,
     Recorded,
 )
-from gateway.operations import DOUBTS_BEFORE_ATTENTION, Settlement, perform
+from gateway.operations import Settlement, perform
+from gateway.outcomes import DOUBTS_BEFORE_ATTENTION
 from gateway.ports import Transaction
 from gateway.records import (
     CancelCall,

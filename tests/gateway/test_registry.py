@@ -20,7 +20,14 @@ from gateway.facts import CheckoutOpened
 from gateway.money import Money
 from gateway.provider import PaymentRef, RefundRequest
 from gateway.records import Call, CancelCall, CaptureCall, ConfirmCall, CreateCall, RefundCall
-from gateway.registry import Provider, Providers, configure, discover, open_providers
+from gateway.registry import (
+    HEALTH_SECONDS,
+    Provider,
+    Providers,
+    configure,
+    discover,
+    open_providers,
+)
 from tests.gateway.build import DUE, FIRST, captured
 from tests.gateway.stage import CHECKOUT, AbleAdapter, Adapter, Plugin, provider
 
@@ -132,6 +139,23 @@ async def test_health_is_of_the_last_calls() -> None:
     assert len(wrapped._recent) == 20
 
 
+async def test_what_is_long_ago_or_a_single_hiccup_is_no_bad_health(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrapped, now = provider(Adapter(*[Unavailable("later")] * 3, [captured()])), 1000.0
+    monkeypatch.setattr("gateway.registry.time.monotonic", lambda: now)
+
+    async def call() -> str:
+        with suppress(GatewayError):
+            await wrapped.call(ConfirmCall(REF), "key")
+        return wrapped.health
+
+    assert [await call() for _ in range(3)] == ["ok", "ok", "degraded"]
+    now += HEALTH_SECONDS
+    assert wrapped.health == "unknown"
+    assert await call() == "ok"
+
+
 async def test_refunds_are_found_where_the_provider_can_list_them() -> None:
     assert await provider(Adapter()).find_refunds(REF) is None
     assert await provider(AbleAdapter([captured()])).find_refunds(REF) == [captured()]
@@ -226,7 +250,7 @@ def test_two_plugins_of_one_name_stop_the_start(install: Install) -> None:
         discover()
 
 
-@pytest.mark.parametrize("name", ["", "Acme", "1st", "a-b", "a b", "ä", "a\n", "a" * 64])
+@pytest.mark.parametrize("name", ["", "Acme", "1st", "a-b", "ä", "a\n", "a" * 64, "auto"])
 def test_names_that_fit_no_address_stop_the_start(install: Install, name: str) -> None:
     install(Plugin(name))
 

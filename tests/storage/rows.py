@@ -10,6 +10,8 @@ from sqlalchemy.types import String
 from storage.types import UtcDateTime
 
 _MERCHANTS = 3
+#: Tables with one row for each merchant.
+ONE_EACH = ("merchants", "routing_policies")
 
 
 def rows(table: Table, numbers: range, columns: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -17,7 +19,7 @@ def rows(table: Table, numbers: range, columns: Collection[str] = ()) -> list[di
 
     Row n of a table refers to row n of the tables it depends on.
     """
-    if table.name == "merchants":
+    if table.name in ONE_EACH:
         numbers = range(max(numbers.start, 0), min(numbers.stop, _MERCHANTS))
     return [
         {

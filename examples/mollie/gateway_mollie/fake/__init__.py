@@ -1,0 +1,1 @@
+"""A fake of Mollie, to try the gateway with: `python -m gateway_mollie.fake`."""

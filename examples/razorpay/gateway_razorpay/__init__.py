@@ -1,0 +1,1 @@
+"""Razorpay Payment Links behind the gateway's one interface."""
