@@ -21,6 +21,7 @@ from gateway.facts import (
     CallSettled,
     CallUnknown,
     CreateRejected,
+    Expired,
     Fact,
     Flagged,
     ProviderFact,
@@ -176,21 +177,23 @@ async def _look_up_refund(
 async def look_up(ctx: Context, operation: Operation, finish: Finish | None = None) -> Settlement:
     """Settle an operation whose key window has passed: ask what became of it, send nothing.
 
-    For captures and cancels the truth is the payment's, which the caller confirms separately.
+    For captures and cancels the truth is the payment's, which the caller confirms separately. A
+    checkout cannot be asked for without its id: it is left until its page has run out.
     """
     found: Sequence[ProviderFact] | ProviderError | None = ()
     error: ProviderError | None = None
     if isinstance(operation.call, RefundCall):
         found = await _look_up_refund(ctx, operation)
     elif isinstance(operation.call, CreateCall):
-        found = None
+        over = ctx.now() >= operation.call.request.expires_at
+        found = [Expired(object_id=operation.payment_id, at=ctx.now())] if over else None
     if isinstance(found, ProviderError):
         error, found = found, ()
     elif found is None:
         error = OutcomeUnknown("the provider's key window has passed and it cannot be looked up")
     elif not found and isinstance(operation.call, RefundCall):
         error = Rejected("the provider has no such refund", provider_code="not_found_at_provider")
-    return await _settle(ctx, operation, found or (), error, 0, finish)
+    return await _settle(ctx, operation, found or (), error, None, finish)
 
 
 def window_passed(ctx: Context, operation: Operation) -> bool:
@@ -207,7 +210,7 @@ async def _settle(
     operation: Operation,
     facts: Sequence[ProviderFact],
     error: ProviderError | None,
-    milliseconds: int,
+    milliseconds: int | None,
     finish: Finish | None,
 ) -> Settlement:
     outcome = _outcome(error)
@@ -267,6 +270,8 @@ def _own_facts(
     now = ctx.now()
     doubts = _doubts(operation, locked)
     if isinstance(error, OutcomeUnknown):
+        if len(doubts) >= DOUBTS_BEFORE_ATTENTION:
+            return []  # it stands in the attention list: one doubt more says nothing new
         attempt = f"{operation.key}#{operation.attempts}"
         facts: list[Fact] = [CallUnknown(operation=attempt, verb=operation.verb, at=now)]
         if len(doubts) + 1 >= DOUBTS_BEFORE_ATTENTION:
@@ -306,31 +311,44 @@ def _doubts(operation: Operation, locked: LockedOrder) -> list[str]:
     ]
 
 
+_CALLED: dict[Outcome, str] = {
+    "succeeded": "the provider answered",
+    "rejected": "the provider refused; nothing was done",
+    "unavailable": "nothing was done; it will be tried again with the same key",
+    "unknown": "no clear answer; it will be tried again with the same key, never called failed",
+}
+#: After the key window nothing is sent: the key may be forgotten, and the call be made twice.
+_LOOKED_UP: dict[Outcome, str] = {
+    "succeeded": "its key may be forgotten; what the provider holds decides",
+    "rejected": "its key may be forgotten, and the provider has nothing of the kind",
+    "unavailable": "its key may be forgotten, and the provider could not be asked; later again",
+    "unknown": "its key may be forgotten, and nobody can tell yet; later again",
+}
+
+
 def _timeline(
     ctx: Context,
     operation: Operation,
     error: ProviderError | None,
     outcome: Outcome,
-    milliseconds: int,
+    milliseconds: int | None,
 ) -> TimelineEntry:
+    looked_up = milliseconds is None  # nothing was sent: see look_up
     summary = f"{operation.verb} at {operation.provider}: {outcome}"
-    rule = {
-        "succeeded": "the provider answered",
-        "rejected": "the provider refused; nothing was done",
-        "unavailable": "nothing was done; it will be tried again with the same key",
-        "unknown": "no clear answer; it will be tried again with the same key, never called failed",
-    }[outcome]
     details = {
         "verb": operation.verb,
         "provider": operation.provider,
         "payment": operation.payment_id,
         "idempotency_key": operation.key,
         "attempt": operation.attempts + 1,
-        "milliseconds": milliseconds,
     }
+    if looked_up:
+        summary = f"looked up {summary}"
+    else:
+        details["milliseconds"] = milliseconds
     if error is not None:
         details["code"] = error.provider_code or error.code
         details["detail"] = error.detail
         if error.request_id:
             details["provider_request_id"] = error.request_id
-    return entry(ctx, "call", summary, rule, **details)
+    return entry(ctx, "call", summary, (_LOOKED_UP if looked_up else _CALLED)[outcome], **details)

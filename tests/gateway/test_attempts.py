@@ -109,10 +109,10 @@ def plugin() -> Plugin:
 
 
 @pytest.fixture
-async def house(sqlite_url: str, plugin: Plugin) -> AsyncIterator[House]:
+async def house(store_url: str, plugin: Plugin) -> AsyncIterator[House]:
     clock = MovableClock()
     ids = Ids(clock, lambda n: b"\x05" * n)
-    store = SqlStore(Database(sqlite_url), ids)
+    store = SqlStore(Database(store_url), ids)
     async with store.database.write() as connection:
         merchant = {"id": "mer_1", "name": "Shop", "created_at": clock.now()}
         await connection.execute(merchants.insert(), [merchant])
@@ -270,7 +270,7 @@ async def test_an_order_expires_though_its_payment_is_being_asked_about(
 
     async def ask_then_watch(ctx: Context, merchant_id: str, order_id: str) -> Settlement | None:
         answer = await confirm_order(ctx, merchant_id, order_id)
-        house.adapter.confirm = slowly  # type: ignore[method-assign]
+        monkeypatch.setattr(house.adapter, "confirm", slowly)
         watch.append(asyncio.create_task(confirm_payment(ctx, merchant_id, order_id, payment.id)))
         await entered.wait()
         asyncio.get_running_loop().call_later(0.1, leave.set)
