@@ -11,9 +11,9 @@ __all__ = ["_quiet", "gateway", "house", "sandbox", "sandbox_url"]
 
 
 @pytest.fixture
-async def house(store_url: str, sandbox: Sandbox) -> House:
+async def house(sqlite_url: str, sandbox: Sandbox) -> House:
     """A merchant on a fresh SQLite database; its own webhooks may go to this machine."""
-    return await build_house(store_url, sandbox, GATEWAY_ALLOW_LOOPBACK_WEBHOOKS="true")
+    return await build_house(sqlite_url, sandbox, GATEWAY_ALLOW_LOOPBACK_WEBHOOKS="true")
 
 
 @pytest.fixture
