@@ -140,7 +140,7 @@ async def _resume_operation(ctx: Context, job: Job) -> None:
         await tx.retry_job(job, ctx.now() + pause, settlement.outcome)
 
     if not window_passed(ctx, operation):
-        await perform(ctx, operation, finish, tries=1)
+        await perform(ctx, operation, finish, tries=1, resumed=True)
     elif operation.verb in ("create", "refund"):
         await look_up(ctx, operation, finish)
     else:  # for a capture or a cancel the payment's own truth tells

@@ -9,7 +9,7 @@ inside the provider's key window, and looked up after it.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -44,6 +44,8 @@ QUICK_SECONDS = 4.0
 FIRST_RESUMPTION = timedelta(seconds=3)
 #: After this many unclear answers an operation in doubt stands in the attention list too.
 DOUBTS_BEFORE_ATTENTION = 6
+#: Likewise a refund that was put off so often: after an hour and a half, by the growing distances.
+DELAYS_BEFORE_ATTENTION = 10
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -74,10 +76,16 @@ async def reserve(ctx: Context, tx: Transaction, operation: Operation) -> Operat
 
 
 async def perform(
-    ctx: Context, operation: Operation, finish: Finish | None = None, *, tries: int = QUICK_TRIES
+    ctx: Context,
+    operation: Operation,
+    finish: Finish | None = None,
+    *,
+    tries: int = QUICK_TRIES,
+    resumed: bool = False,
 ) -> Settlement:
     """Call the provider and settle. Raises nothing that a provider did; see Settlement.
 
+    `resumed`: by the operation's own job, which sees to the next try itself, in `finish`.
     Nothing is sent for an operation that is settled, or whose key the provider may have forgotten:
     under a forgotten key the call would be made a second time.
     """
@@ -99,7 +107,7 @@ async def perform(
     if isinstance(error, Rejected) and doubted:
         facts, error = await _doubt_rejection(ctx, operation, error)
     milliseconds = round((time.perf_counter() - started) * 1000)
-    return await _settle(ctx, operation, facts, error, milliseconds, finish)
+    return await _settle(ctx, operation, facts, error, milliseconds, finish, resumed=resumed)
 
 
 async def _as_it_stands(ctx: Context, operation: Operation, finish: Finish | None) -> Settlement:
@@ -177,6 +185,8 @@ async def _look_up_refund(
 async def look_up(ctx: Context, operation: Operation, finish: Finish | None = None) -> Settlement:
     """Settle an operation whose key window has passed: ask what became of it, send nothing.
 
+    For the operation's own job, which sees to the next try in `finish`.
+
     For captures and cancels the truth is the payment's, which the caller confirms separately. A
     checkout cannot be asked for without its id: it is left until its page has run out.
     """
@@ -193,7 +203,7 @@ async def look_up(ctx: Context, operation: Operation, finish: Finish | None = No
         error = OutcomeUnknown("the provider's key window has passed and it cannot be looked up")
     elif not found and isinstance(operation.call, RefundCall):
         error = Rejected("the provider has no such refund", provider_code="not_found_at_provider")
-    return await _settle(ctx, operation, found or (), error, None, finish)
+    return await _settle(ctx, operation, found or (), error, None, finish, resumed=True)
 
 
 def window_passed(ctx: Context, operation: Operation) -> bool:
@@ -212,6 +222,8 @@ async def _settle(
     error: ProviderError | None,
     milliseconds: int | None,
     finish: Finish | None,
+    *,
+    resumed: bool,
 ) -> Settlement:
     outcome = _outcome(error)
     async with ctx.store.transaction() as tx:
@@ -237,7 +249,7 @@ async def _settle(
         await tx.save_attempt(operation, settled=settled, outcome=outcome)
         if settlement.settled:
             await tx.drop_job(operation.merchant_id, "resume_operation", operation.key)
-        else:  # this process is done with it, so nobody need wait for its lease to run out
+        elif not resumed:  # this process is done with it: nobody need wait for its lease to run out
             soon = ctx.now() + FIRST_RESUMPTION
             await tx.enqueue(operation.merchant_id, "resume_operation", operation.key, soon)
         if outrun or (outcome == "rejected" and operation.verb in ("capture", "cancel")):
@@ -284,7 +296,7 @@ def _own_facts(
             facts.append(Flagged(flag="unknown_outcome", subject=subject, detail=detail, at=now))
         return facts
     if isinstance(error, Unavailable):
-        return []
+        return _put_off(operation, error, now)
     facts = [CallSettled(operation=doubt, at=now) for doubt in doubts]
     if isinstance(error, Rejected):
         code = error.provider_code or error.code
@@ -296,6 +308,19 @@ def _own_facts(
                 RefundRejected(refund_id=refund_id, code=code, message=error.detail, at=now)
             )
     return facts
+
+
+def _put_off(operation: Operation, error: Unavailable, now: datetime) -> list[Fact]:
+    """A refund that the provider does not take for so long is something to look at."""
+    tries = operation.attempts + 1
+    if not isinstance(operation.call, RefundCall) or tries < DELAYS_BEFORE_ATTENTION:
+        return []
+    detail = (
+        f"{tries} tries to refund were put off ({error.detail}), and it goes on being tried; look "
+        "whether the provider has trouble, or your account there"
+    )
+    refund_id = operation.call.request.refund_id
+    return [Flagged(flag="overdue", subject=refund_id, detail=detail, at=now)]
 
 
 def _doubts(operation: Operation, locked: LockedOrder) -> list[str]:

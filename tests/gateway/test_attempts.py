@@ -98,6 +98,10 @@ class House:
         assert settlement is not None
         return settlement.state
 
+    def asked(self, verb: str) -> int:
+        """How often the provider was called for this."""
+        return sum(called == verb for called, _ in self.adapter.calls)
+
     async def state(self) -> OrderState:
         async with self.ctx.store.transaction() as tx:
             return (await lock(tx, "mer_1", self.order_id))[1]
@@ -204,6 +208,36 @@ async def test_a_request_that_is_resumed_after_its_refund_was_settled_asks_nobod
     assert answer.status == 200
     assert len(house.adapter.calls) == calls
     assert (await house.state()).amount_refunded == 2000
+
+
+async def test_a_busy_provider_is_asked_at_growing_distances_and_stands_in_attention(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.operations.QUICK_SECONDS", 0)
+    house.expect([])
+    await house.create()
+    await house.hear(captured())
+    house.expect(*[Unavailable("busy")] * 100)
+    await house.refund("refund")
+    asked = house.asked("refund")
+    for _ in range(30):  # five minutes, looking every ten seconds
+        house.clock.move(timedelta(seconds=10))
+        await run_due(house.ctx)
+    assert house.asked("refund") - asked <= 7
+    assert not (await house.state()).attention
+
+    for _ in range(30):  # two hours more
+        house.clock.move(timedelta(minutes=4))
+        await run_due(house.ctx)
+    assert [item.kind for item in (await house.state()).attention] == ["overdue"]
+    assert house.asked("refund") - asked <= 12
+
+    (pending,) = (await house.state()).refunds
+    house.adapter.script.clear()
+    house.expect([refund("re_1", "succeeded", 2000, pending.id)])
+    house.clock.move(timedelta(hours=6))
+    await run_due(house.ctx)
+    assert not (await house.state()).attention
 
 
 async def test_a_second_amount_is_not_captured_while_the_first_may_be(house: House) -> None:
