@@ -129,6 +129,6 @@ def _show(compared: Compared, as_json: bool) -> None:
         table = Table("What", "Here", f"At {payment.provider}", title=payment.order_id)
         for found in compared.differences:
             table.add_row(found.field, found.ours, found.theirs)
-        Console().print(table)
+        terminal.show(table)
     elif compared.result == "unclear":
         click.echo(f"{payment.order_id} {payment.payment_id}: {compared.why}")

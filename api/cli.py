@@ -1,7 +1,6 @@
 """The command line: `gateway --help`. Exit codes: 0 done, 1 failed, 2 misuse."""
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,14 +11,13 @@ from typing import TypeVar, get_args
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from api import audit, doctor, event_commands, logs, order_commands, serving, terminal
 from api.copying import migrate_store
 from api.matrix import matrix
 from api.scaffold.command import new_provider
-from api.security import SCOPES, Keys, Kind
+from api.security import SCOPES, Keys, Kind, NewKey
 from api.settings import Settings, database_url, environment, load, secret_key
 from api.wiring import SystemClock
 from gateway.errors import GatewayError
@@ -91,7 +89,7 @@ def migrate(check: bool, as_json: bool) -> None:
     if not check and missing:
         asyncio.run(upgrade(url))
     if as_json:
-        click.echo(json.dumps({"missing" if check else "applied": missing}))
+        terminal.line({"missing" if check else "applied": missing})
     elif not missing:
         click.echo("The database is up to date.")
     else:
@@ -177,17 +175,18 @@ def create_key(
 ) -> None:
     """Make a key. It is shown once, here, and stored only as a digest."""
 
-    async def act(opened: Keys) -> tuple[str, str]:
+    async def act(opened: Keys) -> tuple[str, NewKey]:
         merchant_id = await opened.merchant(merchant)
-        key = await opened.create(merchant_id, kind, livemode=live, scopes=scopes, name=name)
-        return merchant_id, key
+        return merchant_id, await opened.issue(
+            merchant_id, kind, livemode=live, scopes=scopes, name=name
+        )
 
-    merchant_id, key = _with_keys(act)
+    merchant_id, made = _with_keys(act)
     if as_json:
-        click.echo(json.dumps({"merchant": merchant_id, "key": key}))
+        terminal.line({"merchant": merchant_id, "id": made.id, "key": made.key})
     else:
-        click.echo(key)
-        click.echo("Keep it now: it cannot be shown again.", err=True)
+        click.echo(made.key)
+        click.echo(f"Keep it now: it cannot be shown again. Its id is {made.id}.", err=True)
 
 
 @keys.command("list")
@@ -205,7 +204,7 @@ def list_keys(as_json: bool) -> None:
         table.add_row(
             key.id, key.merchant, key.kind, mode, key.hint, scopes, key.name, key.revoked_at
         )
-    Console().print(table)
+    terminal.show(table)
 
 
 @keys.command("roll")
@@ -260,9 +259,9 @@ def list_providers(as_json: bool) -> None:
             {"name": name, "display_name": plugin.display_name, "on": name in on}
             for name, plugin in plugins.items()
         ]
-        click.echo(json.dumps(rows))
+        terminal.line(rows)
         return
     table = Table("Name", "Provider", "On")
     for name, plugin in plugins.items():
         table.add_row(name, plugin.display_name, "yes" if name in on else "no")
-    Console().print(table)
+    terminal.show(table)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.engine import make_url
@@ -66,7 +65,7 @@ def _print(found: list[Finding]) -> None:
     for one in found:
         style = _STYLES[one.level]
         table.add_row(f"[{style}]{one.level}[/]", *map(escape, (one.check, one.detail, one.cure)))
-    Console().print(table)
+    terminal.show(table)
 
 
 async def examine(env: Mapping[str, str], clock: Clock | None = None) -> list[Finding]:

@@ -5,7 +5,6 @@ import sys
 from datetime import datetime
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from api import logs, serving, terminal
@@ -44,7 +43,7 @@ def resend_command(id: str, as_json: bool) -> None:
     table = Table("Delivery", "Endpoint", "Event", "Status")
     for one in deliveries:
         table.add_row(one.id, one.endpoint, one.event, one.status)
-    Console().print(table)
+    terminal.show(table)
 
 
 async def _resend(object_id: str) -> list[DeliveryResource]:

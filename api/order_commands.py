@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -58,7 +57,7 @@ def timeline_command(id: str, as_json: bool) -> None:
         data = ", ".join(f"{name}={value}" for name, value in entry.data.items())
         at = f"{entry.at:%Y-%m-%d %H:%M:%S}.{entry.at.microsecond // 1000:03}"
         table.add_row(at, *map(_plain, (entry.kind, entry.summary, entry.rule, data)))
-    Console().print(table)
+    terminal.show(table)
 
 
 async def _load(word: str, *, timeline: bool) -> tuple[OrderResource, list[TimelineEntry]]:
@@ -90,7 +89,6 @@ def _plain(value: Any) -> str:
 
 
 def _print_order(found: OrderResource) -> None:
-    console = Console()
     about = Table(show_header=False, title=found.id)
     mode = "live" if found.livemode else "test"
     rows = {
@@ -108,7 +106,7 @@ def _print_order(found: OrderResource) -> None:
     }
     for name, value in rows.items():
         about.add_row(name, _plain(value))
-    console.print(about)
+    terminal.show(about)
     payments = Table("Payment", "Provider", "Status", "Captured", "Checkout", "At the provider")
     for payment in found.payments:
         payments.add_row(
@@ -116,7 +114,7 @@ def _print_order(found: OrderResource) -> None:
             _money(payment.amount_captured, found.currency),
             _plain(payment.provider_order_id), _plain(payment.provider_payment_id),
         )  # fmt: skip
-    console.print(payments)
+    terminal.show(payments)
     if found.refunds:
         refunds = Table("Refund", "Status", "Amount", "At the provider", "Reason")
         for refund in found.refunds:
@@ -124,12 +122,12 @@ def _print_order(found: OrderResource) -> None:
                 refund.id, refund.status, _money(refund.amount, refund.currency),
                 _plain(refund.provider_refund_id), _plain(refund.reason),
             )  # fmt: skip
-        console.print(refunds)
+        terminal.show(refunds)
     if found.attention:
         attention = Table("Attention", "What to do")
         for item in found.attention:
             attention.add_row(item.kind, _plain(item.detail))
-        console.print(attention)
+        terminal.show(attention)
 
 
 def _time(at: datetime | None) -> str | None:

@@ -71,6 +71,16 @@ class KeyRecord(msgspec.Struct, frozen=True):
     revoked_at: str | None
 
 
+class NewKey(msgspec.Struct, frozen=True):
+    """A key as it is shown once, and the id by which it is rolled and revoked."""
+
+    id: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.id!r})"
+
+
 class RolledKey(msgspec.Struct, frozen=True):
     """A key's successor, which is shown this once, and until when the old key is good."""
 
@@ -118,6 +128,19 @@ class Keys:
         name: str = "",
     ) -> str:
         """A new key. It is returned once and stored only as a digest. Raises InvalidRequest."""
+        made = await self.issue(merchant_id, kind, livemode=livemode, scopes=scopes, name=name)
+        return made.key
+
+    async def issue(
+        self,
+        merchant_id: str,
+        kind: Kind,
+        *,
+        livemode: bool,
+        scopes: tuple[str, ...] = (),
+        name: str = "",
+    ) -> NewKey:
+        """A new key and its id. Raises InvalidRequest."""
         unknown = set(scopes) - set(SCOPES)
         if unknown or (kind == "restricted") != bool(scopes):
             raise InvalidRequest(
@@ -126,10 +149,10 @@ class Keys:
                 path="scopes",
             )
         async with self._database.write() as connection:
-            _, key = await self._insert(
+            key_id, key = await self._insert(
                 connection, merchant_id, kind, livemode, " ".join(scopes), name
             )
-        return key
+        return NewKey(key_id, key)
 
     async def roll(self, key_id: str, grace: timedelta) -> RolledKey:
         """A new key of the same kind, mode and scopes; the old one is good for `grace` longer.

@@ -1,12 +1,27 @@
 """What commands have in common: JSON for programs, times from people."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 import msgspec
+from rich.console import Console
+from rich.table import Table
+
+_UNBOUNDED = 1000
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def show(table: Table) -> None:
+    """Print a table: as wide as the window, or as it needs where a program reads it.
+
+    Ids are wrapped where there is no room for them, never cut: people copy them.
+    """
+    for column in table.columns:
+        column.overflow = "fold"
+    Console(width=None if sys.stdout.isatty() else _UNBOUNDED).print(table)
 
 
 def line(value: Any) -> None:

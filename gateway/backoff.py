@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-_LONGEST_PAUSE = timedelta(hours=6)
+LONGEST_PAUSE = timedelta(hours=6)
 
 
 def backoff(tries: int, first: timedelta = timedelta(seconds=5)) -> timedelta:
     """Doubling pauses: `first` after the first try, six hours at most."""
-    return min(first * (1 << min(max(tries - 1, 0), 20)), _LONGEST_PAUSE)
+    return min(first * (1 << min(max(tries - 1, 0), 20)), LONGEST_PAUSE)

@@ -10,7 +10,7 @@ from gateway.operations import reserve
 from gateway.order import OrderState, PaymentState
 from gateway.ports import LockedOrder, Transaction
 from gateway.recording import record
-from gateway.records import Answer, CaptureCall, Operation, OrderRecord
+from gateway.records import Answer, CancelCall, CaptureCall, Operation, OrderRecord
 
 
 async def capture_order(
@@ -43,11 +43,7 @@ async def _reserve(
             code="order_not_authorized",
         )
     money = _captured_money(ctx, order, payment, amount)
-    if any(o.verb == "cancel" for o in await tx.unsettled(order.merchant_id, payment.id)):
-        raise Conflict(
-            "the order is being canceled; look at it in a few seconds", code="payment_in_doubt"
-        )
-    await _refuse_second_amount(tx, locked, payment.id, money)
+    await _refuse_while_under_way(tx, order.merchant_id, payment.id, money)
     requested = CaptureRequested(amount=money.amount, currency=money.currency, at=ctx.now())
     await record(ctx, tx, locked, payment.id, [requested], source="the merchant's request")
     key = _key(payment.id, money.amount)
@@ -57,23 +53,22 @@ async def _reserve(
     )
 
 
-async def _refuse_second_amount(
-    tx: Transaction, locked: LockedOrder, payment_id: str, money: Money
+async def _refuse_while_under_way(
+    tx: Transaction, merchant_id: str, payment_id: str, money: Money
 ) -> None:
-    """Raises Conflict `payment_in_doubt` while a capture of another amount may still go through."""
-    for recorded in locked.recorded:
-        fact = recorded.fact
-        if not isinstance(fact, CaptureRequested) or recorded.payment_id != payment_id:
-            continue
-        if fact.amount != money.amount:
-            merchant_id = locked.record.merchant_id
-            earlier = await tx.operation(merchant_id, _key(payment_id, fact.amount))
-            if earlier is not None and not earlier.settled:
-                raise Conflict(
-                    f"the outcome of capturing {fact.amount} {fact.currency} is not known yet; "
-                    "try again in a minute",
-                    code="payment_in_doubt",
-                )
+    """Raises Conflict `payment_in_doubt` while a cancel or another amount may still go through."""
+    for operation in await tx.unsettled(merchant_id, payment_id):
+        call = operation.call
+        if isinstance(call, CancelCall):
+            raise Conflict(
+                "the order is being canceled; look at it in a few seconds", code="payment_in_doubt"
+            )
+        if isinstance(call, CaptureCall) and call.money != money:
+            raise Conflict(
+                f"the outcome of capturing {call.money.amount} {call.money.currency} is not known "
+                "yet; try again in a minute",
+                code="payment_in_doubt",
+            )
 
 
 def _key(payment_id: str, amount: int) -> str:

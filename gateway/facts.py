@@ -300,6 +300,7 @@ AttentionKind = Literal[
     "amount_mismatch",
     "currency_mismatch",
     "paid_twice",
+    "paid_after_close",
     "refund_failed_late",
     "refund_mismatch",
     "refunded_twice",

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from gateway import inbox, tracing
 from gateway.attempts import lock
-from gateway.backoff import backoff
+from gateway.backoff import LONGEST_PAUSE, backoff
 from gateway.closing import can_close, close_attempt, expire_order
 from gateway.confirm import confirm_payment
 from gateway.context import Context
@@ -136,11 +136,11 @@ async def _resume_operation(ctx: Context, job: Job) -> None:
         pause = backoff(job.attempts)
         retry_after = getattr(settlement.error, "retry_after", None)
         if retry_after:
-            pause = max(pause, timedelta(seconds=retry_after))
+            pause = max(pause, min(timedelta(seconds=retry_after), LONGEST_PAUSE))
         await tx.retry_job(job, ctx.now() + pause, settlement.outcome)
 
     if not window_passed(ctx, operation):
-        await perform(ctx, operation, finish, tries=1)
+        await perform(ctx, operation, finish, tries=1, resumed=True)
     elif operation.verb in ("create", "refund"):
         await look_up(ctx, operation, finish)
     else:  # for a capture or a cancel the payment's own truth tells

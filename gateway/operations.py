@@ -16,7 +16,7 @@ import msgspec
 from gateway import tracing
 from gateway.context import Context
 from gateway.errors import InvalidRequest, OutcomeUnknown, ProviderError, Rejected, Unavailable
-from gateway.facts import ProviderFact, RefundUpdated
+from gateway.facts import Expired, ProviderFact, RefundUpdated
 from gateway.order import OrderState
 from gateway.outcomes import GivenUp, Outcome, outcome_of, own_facts, told
 from gateway.ports import LockedOrder, Transaction
@@ -69,10 +69,12 @@ async def perform(
     finish: Finish | None = None,
     *,
     tries: int = QUICK_TRIES,
+    resumed: bool = False,
     give_up: bool = False,
 ) -> Settlement:
     """Call the provider and settle. Raises nothing that a provider did; see Settlement.
 
+    `resumed`: by the operation's own job, which sees to the next try itself, in `finish`.
     Nothing is sent for an operation that is settled, or whose key the provider may have forgotten:
     under a forgotten key the call would be made a second time.
 
@@ -100,7 +102,15 @@ async def perform(
     milliseconds = round((time.perf_counter() - started) * 1000)
     give_up = give_up and not doubted
     return await _settle(
-        ctx, operation, facts, error, milliseconds, finish, doubted=doubted, give_up=give_up
+        ctx,
+        operation,
+        facts,
+        error,
+        milliseconds,
+        finish,
+        doubted=doubted,
+        give_up=give_up,
+        resumed=resumed,
     )
 
 
@@ -181,21 +191,25 @@ async def _look_up_refund(
 async def look_up(ctx: Context, operation: Operation, finish: Finish | None = None) -> Settlement:
     """Settle an operation whose key window has passed: ask what became of it, send nothing.
 
-    For captures and cancels the truth is the payment's, which the caller confirms separately.
+    For the operation's own job, which sees to the next try in `finish`.
+
+    For captures and cancels the truth is the payment's, which the caller confirms separately. A
+    checkout cannot be asked for without its id: it is left until its page has run out.
     """
     found: Sequence[ProviderFact] | ProviderError | None = ()
     error: ProviderError | None = None
     if isinstance(operation.call, RefundCall):
         found = await _look_up_refund(ctx, operation)
     elif isinstance(operation.call, CreateCall):
-        found = None
+        over = ctx.now() >= operation.call.request.expires_at
+        found = [Expired(object_id=operation.payment_id, at=ctx.now())] if over else None
     if isinstance(found, ProviderError):
         error, found = found, ()
     elif found is None:
         error = OutcomeUnknown("the provider's key window has passed and it cannot be looked up")
     elif not found and isinstance(operation.call, RefundCall):
         error = Rejected("the provider has no such refund", provider_code="not_found_at_provider")
-    return await _settle(ctx, operation, found or (), error, 0, finish)
+    return await _settle(ctx, operation, found or (), error, None, finish, resumed=True)
 
 
 def window_passed(ctx: Context, operation: Operation) -> bool:
@@ -212,11 +226,12 @@ async def _settle(
     operation: Operation,
     facts: Sequence[ProviderFact],
     error: ProviderError | None,
-    milliseconds: int,
+    milliseconds: int | None,
     finish: Finish | None,
     *,
     doubted: bool = False,
     give_up: bool = False,
+    resumed: bool,
 ) -> Settlement:
     outcome = outcome_of(error)
     async with ctx.store.transaction() as tx:
@@ -247,7 +262,7 @@ async def _settle(
         await tx.save_attempt(operation, settled=settled, outcome=outcome)
         if settlement.settled:
             await tx.drop_job(operation.merchant_id, "resume_operation", operation.key)
-        else:  # this process is done with it, so nobody need wait for its lease to run out
+        elif not resumed:  # this process is done with it: nobody need wait for its lease to run out
             soon = ctx.now() + FIRST_RESUMPTION
             await tx.enqueue(operation.merchant_id, "resume_operation", operation.key, soon)
         if outrun or (outcome == "rejected" and operation.verb in ("capture", "cancel")):

@@ -43,7 +43,7 @@ from gateway.order import (
     PaymentStatus,
     RefundState,
 )
-from gateway.projection_attention import choose_kept, flags, paid_twice, standing
+from gateway.projection_attention import choose_kept, flags, paid_after_close, paid_twice, standing
 from gateway.projection_captures import captured_money, held_amiss, total_fee
 from gateway.projection_refunds import (
     disputed_amount,
@@ -96,6 +96,7 @@ def project(terms: OrderTerms, recorded: Iterable[Recorded]) -> OrderState:
 
     payments, kept = choose_kept(payments, groups)
     attention += paid_twice(terms, payments, refunds, disputes)
+    attention += paid_after_close(own, kept)
     fee = total_fee(terms, groups, refunds)
     captured_total = sum(payment.amount_captured for payment in payments)
     refunded_total = sum(payment.amount_refunded for payment in payments)

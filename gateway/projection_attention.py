@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.facts import AttentionResolved, CallSettled, Flagged, PaidTwice, Unrecognized
+from gateway.facts import (
+    AttentionResolved,
+    CallSettled,
+    Flagged,
+    OrderCanceled,
+    OrderExpired,
+    PaidTwice,
+    Unrecognized,
+)
 from gateway.ids import derived_id
 from gateway.order import Attention, DisputeState, OrderTerms, PaymentState, RefundState
 
@@ -67,6 +75,18 @@ def paid_twice(
         detail = f"the order was already paid by {payment.duplicate_of}; {todo}"
         items.append(Attention("paid_twice", detail, payment.id))
     return items
+
+
+def paid_after_close(own: Facts, kept: PaymentState | None) -> list[Attention]:
+    """An order that was paid although it had been closed: the goods may be sold to another."""
+    canceled = own.first(OrderCanceled) is not None
+    if kept is None or not (canceled or own.first(OrderExpired)):
+        return []
+    if kept.amount_refunded >= kept.amount_captured:
+        return []
+    closed = "had been canceled" if canceled else "had expired"
+    detail = f"the order {closed} when it was paid nevertheless; deliver it, or refund it"
+    return [Attention("paid_after_close", detail, kept.id)]
 
 
 def flags(facts: Facts, payment_id: str | None) -> list[Attention]:

@@ -1,7 +1,8 @@
-"""gateway.ports.Transaction on SQLAlchemy Core: orders, facts, projection, operations.
+"""gateway.ports.Transaction on SQLAlchemy Core: orders, their facts and their projection.
 
-Jobs, received events and idempotency keys are in storage/work.py, what is found later in
-storage/inbox.py and the attention list in storage/attention.py, which this class extends.
+The other parts, which `SqlTransaction` puts together: jobs, received events and idempotency keys
+(storage/work.py), what is found later (storage/inbox.py), the attention list, operations, and what
+others are told (storage/attention.py, operations.py, telling.py).
 """
 
 from collections.abc import Sequence
@@ -9,29 +10,23 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Conflict
 from gateway.facts import Fact, Recorded
 from gateway.ids import Ids
 from gateway.order import OrderState, RefundState
-from gateway.records import (
-    Call,
-    MerchantEvent,
-    Operation,
-    OrderItem,
-    OrderRecord,
-    TimelineEntry,
-)
+from gateway.records import OrderItem, OrderRecord
 from storage import tables as t
 from storage.attention import AttentionTransaction
 from storage.engine import Database
 from storage.inbox import InboxTransaction
+from storage.operations import OperationTransaction
+from storage.telling import TellingTransaction
 
 _encode = msgspec.json.encode
 _decode_fact = msgspec.json.Decoder(Fact).decode
-_decode_call = msgspec.json.Decoder(Call).decode
 _decode_metadata = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -64,7 +59,9 @@ def order_record(row: Row[Any], items: Sequence[Row[Any]]) -> OrderRecord:
     )
 
 
-class SqlTransaction(AttentionTransaction, InboxTransaction):
+class SqlTransaction(
+    AttentionTransaction, InboxTransaction, OperationTransaction, TellingTransaction
+):
     """One transaction on one connection."""
 
     def __init__(self, database: Database, connection: AsyncConnection, ids: Ids) -> None:
@@ -279,141 +276,6 @@ class SqlTransaction(AttentionTransaction, InboxTransaction):
             )
         ).first()
         return None if row is None else (row.order_id, row.payment_id)
-
-    # --- operations -------------------------------------------------------------------------------
-
-    async def reserve(self, operation: Operation) -> Operation:
-        """Insert the operation, or re-open the settled one with this key for a new call."""
-        insert = self._insert(t.operations).values(
-            merchant_id=operation.merchant_id,
-            key=operation.key,
-            order_id=operation.order_id,
-            payment_id=operation.payment_id,
-            provider=operation.provider,
-            verb=operation.verb,
-            call=_encode(operation.call),
-            settled=False,
-            outcome="reserved",
-            attempts=0,
-            created_at=operation.created_at,
-        )
-        await self._execute(
-            insert.on_conflict_do_update(
-                index_elements=["merchant_id", "key"],
-                set_={
-                    "call": insert.excluded.call,
-                    "settled": False,
-                    "outcome": "reserved",
-                    "created_at": insert.excluded.created_at,
-                },
-                where=t.operations.c.settled,
-            )
-        )
-        stored = await self.operation(operation.merchant_id, operation.key)
-        assert stored is not None  # it was just written
-        return stored
-
-    async def operation(self, merchant_id: str, key: str) -> Operation | None:
-        """The operation with this key."""
-        c = t.operations.c
-        found = select(t.operations).where(c.merchant_id == merchant_id, c.key == key)
-        row = (await self._execute(found)).first()
-        return None if row is None else _operation(row)
-
-    async def unsettled(self, merchant_id: str, payment_id: str) -> Sequence[Operation]:
-        """The payment's unsettled operations but for refunds: their keys begin with its id."""
-        c = t.operations.c
-        found = select(t.operations).where(
-            c.merchant_id == merchant_id,
-            c.key.between(f"{payment_id}-", f"{payment_id}-~"),
-            c.settled.is_(False),
-        )
-        return [_operation(row) for row in await self._execute(found)]
-
-    async def save_attempt(self, operation: Operation, *, settled: bool, outcome: str) -> None:
-        """Count an attempt. What another process has settled meanwhile stays settled."""
-        c = t.operations.c
-        await self._execute(
-            update(t.operations)
-            .where(c.merchant_id == operation.merchant_id, c.key == operation.key)
-            .values(
-                attempts=c.attempts + 1,
-                **({"settled": True, "outcome": outcome} if settled else {}),
-            )
-        )
-
-    # --- what others are told ---------------------------------------------------------------------
-
-    async def add_events(self, events: Sequence[MerchantEvent]) -> None:
-        """Append to the merchant's event feed.
-
-        An event of an order gets the next number in its sequence: this transaction holds the
-        order's lock, or has just inserted it. The place in the feed comes later (storage/feed.py).
-        """
-        last: dict[tuple[str, str], int] = {}
-        rows = []
-        for event in events:
-            order = (event.merchant_id, event.order_id)
-            if event.order_id:
-                if order not in last:
-                    last[order] = await self._last_sequence(*order)
-                last[order] += 1
-            rows.append(
-                {
-                    "merchant_id": event.merchant_id,
-                    "id": event.id,
-                    "livemode": event.livemode,
-                    "type": event.type,
-                    "order_id": event.order_id,
-                    "created_at": event.created_at,
-                    "data": bytes(event.data),
-                    "sequence": last.get(order, 0),
-                }
-            )
-        await self._insert_all(t.events, rows)
-        self.left_work = self.left_work or bool(rows)
-
-    async def _last_sequence(self, merchant_id: str, order_id: str) -> int:
-        c = t.events.c
-        last = await self._connection.scalar(
-            select(func.max(c.sequence)).where(c.merchant_id == merchant_id, c.order_id == order_id)
-        )
-        return last or 0
-
-    async def add_timeline(
-        self, merchant_id: str, order_id: str, entries: Sequence[TimelineEntry]
-    ) -> None:
-        """Append to the order's timeline."""
-        await self._insert_all(
-            t.timeline,
-            [
-                {
-                    "merchant_id": merchant_id,
-                    "order_id": order_id,
-                    "id": entry.id,
-                    "at": entry.at,
-                    "kind": entry.kind,
-                    "summary": entry.summary,
-                    "rule": entry.rule,
-                    "data": _encode(entry.data),
-                }
-                for entry in entries
-            ],
-        )
-
-
-def _operation(row: Row[Any]) -> Operation:
-    return Operation(
-        key=row.key,
-        merchant_id=row.merchant_id,
-        order_id=row.order_id,
-        payment_id=row.payment_id,
-        provider=row.provider,
-        call=_decode_call(row.call),
-        created_at=row.created_at,
-        settled=row.settled,
-        attempts=row.attempts,
-    )
 
 
 def _order_state(state: OrderState, at: datetime) -> dict[str, Any]:

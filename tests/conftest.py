@@ -5,11 +5,13 @@
 | `database_url` | a fresh database with the schema; the test runs on SQLite and on PostgreSQL |
 | `empty_database_url` | the same without the schema |
 | `sqlite_url`, `postgresql_url` | a fresh database with the schema, of that kind only |
+| `store_url` | the same where the kind matters little: SQLite, or what `TEST_STORE` names |
 | `postgres_server` | the PostgreSQL of this test process (a `tests.postgres.Server`) |
 | `chromium` | the path of a browser; mark the test `browser` |
 
 Addresses are SQLAlchemy's (`sqlite+aiosqlite:///…`, `postgresql+asyncpg://…`). `TEST_POSTGRES_URL`
 names a server (15 or newer, a role that may create databases) to use instead of the wheel's.
+`TEST_STORE=postgresql` runs the whole suite on PostgreSQL, but for what is about SQLite itself.
 Async tests need no marker.
 """
 
@@ -92,6 +94,13 @@ def postgresql_url(postgres_server: Server, postgres_template: str) -> Iterator[
     """A fresh PostgreSQL database with the schema."""
     with postgres_server.database(postgres_template) as name:
         yield postgres_server.database_url(name)
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database with the schema, of the kind that `TEST_STORE` names; SQLite by default."""
+    url: str = request.getfixturevalue(f"{os.environ.get('TEST_STORE', 'sqlite')}_url")
+    return url
 
 
 @pytest.fixture(params=KINDS)

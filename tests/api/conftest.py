@@ -201,7 +201,7 @@ async def refusing(
 
 
 @pytest.fixture
-async def one_gateway(sqlite_url: str) -> AsyncIterator[Gateway]:
-    """On SQLite only: for what the database has no part in."""
-    async with open_gateway(sqlite_url) as opened:
+async def one_gateway(store_url: str) -> AsyncIterator[Gateway]:
+    """On one kind of database: for what the database has no part in."""
+    async with open_gateway(store_url) as opened:
         yield opened

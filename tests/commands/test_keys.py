@@ -89,3 +89,12 @@ async def test_rolling_on_either_database(database_url: str) -> None:
             await keys.authenticate(f"Bearer {first.key}")
     finally:
         await database.close()
+
+
+async def test_an_id_that_is_read_off_the_list_is_whole(house: House) -> None:
+    """People and scripts copy ids: neither a narrow window nor a pipe may cut them."""
+    (made,) = await lines(house, "keys", "create", "--merchant", "Another")
+    listed = await command(house, "keys", "list")
+    assert made["id"] in listed.stdout
+    revoked = await command(house, "keys", "revoke", made["id"])
+    assert revoked.exit_code == 0

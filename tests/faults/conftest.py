@@ -65,9 +65,9 @@ async def sandbox(sandbox_url: str) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def house(sqlite_url: str, sandbox: Sandbox) -> House:
+async def house(store_url: str, sandbox: Sandbox) -> House:
     """A merchant on a fresh SQLite database."""
-    return await build_house(sqlite_url, sandbox)
+    return await build_house(store_url, sandbox)
 
 
 @pytest.fixture

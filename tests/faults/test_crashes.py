@@ -43,9 +43,9 @@ in_doubt = pytest.mark.parametrize("moment", ["after reserve", "before settle"])
 
 
 @pytest.fixture
-async def house(sqlite_url: str, sandbox: Sandbox) -> House:
+async def house(store_url: str, sandbox: Sandbox) -> House:
     """A house in which a lease lasts for a second."""
-    return await build_house(sqlite_url, sandbox, lease_seconds=1)
+    return await build_house(store_url, sandbox, lease_seconds=1)
 
 
 async def crash(house: House, verb: str, moment: Moment, act: Act) -> None:

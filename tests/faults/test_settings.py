@@ -80,9 +80,9 @@ def one_line(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG, ids=range(len(WRONG)))
-def test_serve(name: str, wrong: dict[str, str], sqlite_url: str) -> None:
+def test_serve(name: str, wrong: dict[str, str], store_url: str) -> None:
     """The table. The database is there and up to date unless the case says otherwise."""
-    environment = {"GATEWAY_SECRET_KEY": SECRET, "DATABASE_URL": sqlite_url, **wrong}
+    environment = {"GATEWAY_SECRET_KEY": SECRET, "DATABASE_URL": store_url, **wrong}
     result = CliRunner().invoke(main, ["serve", "--port", "0"], env=environment)
     assert result.exit_code == 1, result.output
     assert result.stdout == ""
@@ -114,9 +114,9 @@ def test_a_file_that_is_no_database(command: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
-def test_an_address_that_cannot_be_listened_on(host: str, sqlite_url: str) -> None:
+def test_an_address_that_cannot_be_listened_on(host: str, store_url: str) -> None:
     """In use, or not this machine's."""
-    environment = {"GATEWAY_SECRET_KEY": SECRET, "DATABASE_URL": sqlite_url}
+    environment = {"GATEWAY_SECRET_KEY": SECRET, "DATABASE_URL": store_url}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = ["serve", "--host", host, "--port", port]

@@ -236,7 +236,8 @@ STORIES = [
         status="paid",
         payment="captured",
         paid=(DUE, 0, DUE),
-        told=["order.expired", "order.paid"],
+        attention=["paid_after_close"],
+        told=["order.expired", "order.paid", "order.attention"],
     ),
     Story(
         "unknown, then paid",

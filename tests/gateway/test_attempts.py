@@ -98,6 +98,10 @@ class House:
         assert settlement is not None
         return settlement.state
 
+    def asked(self, verb: str) -> int:
+        """How often the provider was called for this."""
+        return sum(called == verb for called, _ in self.adapter.calls)
+
     async def state(self) -> OrderState:
         async with self.ctx.store.transaction() as tx:
             return (await lock(tx, "mer_1", self.order_id))[1]
@@ -109,10 +113,10 @@ def plugin() -> Plugin:
 
 
 @pytest.fixture
-async def house(sqlite_url: str, plugin: Plugin) -> AsyncIterator[House]:
+async def house(store_url: str, plugin: Plugin) -> AsyncIterator[House]:
     clock = MovableClock()
     ids = Ids(clock, lambda n: b"\x05" * n)
-    store = SqlStore(Database(sqlite_url), ids)
+    store = SqlStore(Database(store_url), ids)
     async with store.database.write() as connection:
         merchant = {"id": "mer_1", "name": "Shop", "created_at": clock.now()}
         await connection.execute(merchants.insert(), [merchant])
@@ -206,6 +210,36 @@ async def test_a_request_that_is_resumed_after_its_refund_was_settled_asks_nobod
     assert (await house.state()).amount_refunded == 2000
 
 
+async def test_a_busy_provider_is_asked_at_growing_distances_and_stands_in_attention(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.operations.QUICK_SECONDS", 0)
+    house.expect([])
+    await house.create()
+    await house.hear(captured())
+    house.expect(*[Unavailable("busy")] * 100)
+    await house.refund("refund")
+    asked = house.asked("refund")
+    for _ in range(30):  # five minutes, looking every ten seconds
+        house.clock.move(timedelta(seconds=10))
+        await run_due(house.ctx)
+    assert house.asked("refund") - asked <= 7
+    assert not (await house.state()).attention
+
+    for _ in range(30):  # two hours more
+        house.clock.move(timedelta(minutes=4))
+        await run_due(house.ctx)
+    assert [item.kind for item in (await house.state()).attention] == ["overdue"]
+    assert house.asked("refund") - asked <= 12
+
+    (pending,) = (await house.state()).refunds
+    house.adapter.script.clear()
+    house.expect([refund("re_1", "succeeded", 2000, pending.id)])
+    house.clock.move(timedelta(hours=6))
+    await run_due(house.ctx)
+    assert not (await house.state()).attention
+
+
 async def test_a_second_amount_is_not_captured_while_the_first_may_be(house: House) -> None:
     house.expect([])
     await house.create(capture="manual")
@@ -270,7 +304,7 @@ async def test_an_order_expires_though_its_payment_is_being_asked_about(
 
     async def ask_then_watch(ctx: Context, merchant_id: str, order_id: str) -> Settlement | None:
         answer = await confirm_order(ctx, merchant_id, order_id)
-        house.adapter.confirm = slowly  # type: ignore[method-assign]
+        monkeypatch.setattr(house.adapter, "confirm", slowly)
         watch.append(asyncio.create_task(confirm_payment(ctx, merchant_id, order_id, payment.id)))
         await entered.wait()
         asyncio.get_running_loop().call_later(0.1, leave.set)

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import OutcomeUnknown, Rejected, Unavailable
-from gateway.facts import (
-    RefundRejected,
-)
+from gateway.facts import CallUnknown, RefundRejected
 from gateway.operations import Settlement, look_up, perform, window_passed
+from gateway.outcomes import DOUBTS_BEFORE_ATTENTION
 from gateway.ports import Transaction
 from gateway.records import (
     Call,
@@ -113,6 +112,31 @@ async def test_what_cannot_be_looked_up_stays_unknown(scene: Make, call: Call) -
 
     assert settlement.outcome == "unknown"
     assert it.adapter.calls == []
+
+
+async def test_a_creation_without_an_answer_is_over_when_its_page_would_be(scene: Make) -> None:
+    """Nobody was given its address, so nobody can have paid: no doubt is left, and no alarm."""
+    it: Scene = scene(Adapter(*[OutcomeUnknown("?")] * 3), CreateCall(CHECKOUT))
+    assert (await perform(it.ctx, it.operation)).state.payments[0].creation_in_doubt
+    it.clock.move(timedelta(days=1))
+    assert it.ctx.now() > CHECKOUT.expires_at
+
+    settlement = await look_up(it.ctx, it.operation)
+
+    assert settlement.settled
+    assert (it.state.payments[0].status, it.state.status) == ("expired", "expired")
+    assert not it.state.attention
+
+
+async def test_a_doubt_that_lasts_is_not_counted_for_ever(scene: Make) -> None:
+    it: Scene = scene(Adapter(), attempts=0)
+    for attempts in range(20):
+        operation = Operation(**fields(it.operation) | {"attempts": attempts})
+        assert (await look_up(it.ctx, operation)).outcome == "unknown"
+
+    doubts = [fact for fact in it.store.facts if isinstance(fact, CallUnknown)]
+    assert len(doubts) == DOUBTS_BEFORE_ATTENTION
+    assert [item.kind for item in it.state.attention] == ["unknown_outcome"]
 
 
 @pytest.mark.parametrize("call", [ConfirmCall(REF), CancelCall(REF)])

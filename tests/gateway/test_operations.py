@@ -125,7 +125,8 @@ async def test_doubts_pile_up_to_one_flag_and_go_with_a_clear_answer(scene: Make
     await again(8)
 
     assert it.state.attention == ()
-    assert sum(isinstance(fact, CallSettled) for fact in it.store.facts) == 8
+    settled = [fact for fact in it.store.facts if isinstance(fact, CallSettled)]
+    assert len(settled) == DOUBTS_BEFORE_ATTENTION
 
 
 async def test_the_doubts_of_another_operation_are_not_settled(scene: Make) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from tests.project.files import ROOT, modules
 from tests.project.imports import imported, third_party
 
-
 #: The conformance kit: part of the package, so that strangers have it, but no part of the domain.
 KIT = Path("gateway/conformance")
 

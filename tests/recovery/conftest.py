@@ -8,7 +8,16 @@ import pytest
 from tests.faults.conftest import _quiet, sandbox, sandbox_url
 from tests.faults.stage import Gateway, House, Sandbox, build_house, open_gateway
 
-__all__ = ["_quiet", "either", "gateway", "house", "sandbox", "sandbox_url", "sqlite_house"]
+__all__ = [
+    "_quiet",
+    "either",
+    "gateway",
+    "house",
+    "sandbox",
+    "sandbox_url",
+    "sqlite_house",
+    "store_house",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +45,12 @@ async def sqlite_house(sqlite_url: str, sandbox: Sandbox) -> House:
 
 
 @pytest.fixture
+async def store_house(store_url: str, sandbox: Sandbox) -> House:
+    """A merchant on a fresh database of the usual kind."""
+    return await build_house(store_url, sandbox)
+
+
+@pytest.fixture
 async def either(house: House, sandbox: Sandbox) -> AsyncIterator[Gateway]:
     """A gateway in this event loop, on either database in turn."""
     async with open_gateway(house, sandbox) as opened:
@@ -43,7 +58,7 @@ async def either(house: House, sandbox: Sandbox) -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-async def gateway(sqlite_house: House, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """A gateway in this event loop, on SQLite."""
-    async with open_gateway(sqlite_house, sandbox) as opened:
+async def gateway(store_house: House, sandbox: Sandbox) -> AsyncIterator[Gateway]:
+    """A gateway in this event loop, on the usual kind of database."""
+    async with open_gateway(store_house, sandbox) as opened:
         yield opened

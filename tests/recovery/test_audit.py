@@ -76,12 +76,12 @@ async def test_verify_finds_what_was_changed_by_hand(
     assert {order for order, _ in found} == set(ids)
 
 
-async def test_verify_as_a_command(sqlite_house: House, gateway: Gateway) -> None:
+async def test_verify_as_a_command(store_house: House, gateway: Gateway) -> None:
     order = await gateway.paid("paypal")
-    assert await run(sqlite_house, "verify") == (0, [{"orders": 1, "differing": 0}])
+    assert await run(store_house, "verify") == (0, [{"orders": 1, "differing": 0}])
     async with gateway.services.store.database.write() as connection:
         await connection.execute(update(t.orders).values(amount_refunded=7))
-    code, lines = await run(sqlite_house, "verify")
+    code, lines = await run(store_house, "verify")
     assert code == 1
     assert lines[-1] == {"orders": 1, "differing": 1}
     assert (lines[0]["order"], lines[0]["field"]) == (order["id"], "amount_refunded")
@@ -116,11 +116,11 @@ async def test_reconcile_finds_what_nobody_told_us(either: Gateway, provider: st
 
 
 async def test_reconcile_as_a_command(
-    sqlite_house: House, gateway: Gateway, sandbox: Sandbox
+    store_house: House, gateway: Gateway, sandbox: Sandbox
 ) -> None:
     paid = await gateway.paid("stripe")
     await gateway.create("paypal", key="open")
-    code, lines = await run(sqlite_house, "reconcile")
+    code, lines = await run(store_house, "reconcile")
     assert code == 0
     assert lines[-1]["asked"] == 2
     await sandbox.webhooks("drop")
@@ -128,8 +128,8 @@ async def test_reconcile_as_a_command(
         "refund", provider="stripe", id=paid["payments"][0]["provider_payment_id"], amount=1
     )
     await sandbox.fault("paypal", "get_order", "http_500", 9)
-    code, lines = await run(sqlite_house, "reconcile")
+    code, lines = await run(store_house, "reconcile")
     assert code == 1
     assert (lines[-1]["differing"], lines[-1]["unclear"]) == (1, 1)
-    code, _ = await run(sqlite_house, "reconcile", "--from", "2026-02-02", "--to", "2026-02-01")
+    code, _ = await run(store_house, "reconcile", "--from", "2026-02-02", "--to", "2026-02-01")
     assert code == 2

@@ -26,7 +26,8 @@ async def assert_settled(gateway: Gateway, order: Order, kept: int) -> Order:
     other = order["payments"][1 - kept]
     assert order["status"] == "paid"
     assert order["attention"] == []
-    assert [(r["payment"], r["amount"], r["status"]) for r in order["refunds"]] == [
+    went = [r for r in order["refunds"] if r["status"] != "failed"]
+    assert [(r["payment"], r["amount"], r["status"]) for r in went] == [
         (other["id"], 5400, "succeeded")
     ]
     assert order["payments"][kept]["amount_refunded"] == 0
@@ -129,7 +130,8 @@ async def test_one_that_went_back_in_the_providers_dashboard_is_left_alone(
     )
     await hear(gateway)
     order = await assert_settled(gateway, order, 1)
-    assert order["refunds"][0]["imported"] is True
+    # Ours, if it was on its way before we heard of theirs, was refused: "already refunded".
+    assert [r["imported"] for r in order["refunds"] if r["status"] == "succeeded"] == [True]
 
 
 async def test_a_refused_refund_stays_on_the_list_until_a_person_resolves_it(

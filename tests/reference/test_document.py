@@ -19,10 +19,10 @@ URL = "https://pay.example.com"
 
 
 @pytest.fixture
-async def client(sqlite_url: str) -> AsyncIterator[httpx.AsyncClient]:
+async def client(store_url: str) -> AsyncIterator[httpx.AsyncClient]:
     settings = load(
         {
-            "DATABASE_URL": sqlite_url,
+            "DATABASE_URL": store_url,
             "GATEWAY_SECRET_KEY": "s" * 32,
             "GATEWAY_PUBLIC_URL": URL,
         }

@@ -144,9 +144,9 @@ async def gateway(start: Start, database_url: str) -> Gateway:
 
 
 @pytest.fixture
-async def lone(start: Start, sqlite_url: str) -> Gateway:
+async def lone(start: Start, store_url: str) -> Gateway:
     """A gateway on SQLite, for what has nothing to do with the database."""
-    return await start(sqlite_url)
+    return await start(store_url)
 
 
 @pytest.fixture

@@ -412,12 +412,12 @@ async def test_live_and_test_mode_do_not_mix(lone: Gateway, receiver: Receiver) 
 
 
 async def test_without_the_setting_loopback_is_refused(
-    start: Start, sqlite_url: str, receiver: Receiver
+    start: Start, store_url: str, receiver: Receiver
 ) -> None:
     clock = Clock()
-    allowed = await start(sqlite_url, clock)
+    allowed = await start(store_url, clock)
     await allowed.endpoint(receiver.url)
-    strict = await start(sqlite_url, clock, loopback=False)
+    strict = await start(store_url, clock, loopback=False)
     body = {"url": receiver.url, "events": ["*"]}
     refused = await strict.post("/v1/webhook_endpoints", body, 400)
     assert refused["errors"][0]["path"] == "url"
