@@ -15,6 +15,7 @@ from api.wiring import Services
 from gateway.choosing import candidates
 from gateway.errors import InvalidRequest
 from gateway.money import MAX_AMOUNT
+from gateway.proofs import proofs
 from gateway.provider import Capabilities, CaptureMode, Mode
 from gateway.registry import Provider
 from gateway.routing import Ranking, Reasoned, Wanted, rank
@@ -33,7 +34,9 @@ CountryQuery = Annotated[
 class ProviderResource(msgspec.Struct, frozen=True):
     """One provider. `currencies` null: all. `health`: how its last calls went.
 
-    `reason`: why it is in its place, where a payment was described; else null.
+    `proven`: of each capability that it claims, whether its adapter has passed the tests of the
+    conformance kit; null where they never ran. `reason`: why it is in its place, where a payment was
+    described; else null.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ProviderResource(msgspec.Struct, frozen=True):
     mode: Mode
     currencies: tuple[str, ...] | None
     capabilities: Capabilities
+    proven: dict[str, bool] | None
     health: Literal["ok", "degraded", "unknown"]
     reason: str | None
 
@@ -103,13 +107,14 @@ async def _ranking(
 
 
 def _shown(provider: Provider, ranked: Reasoned | None = None) -> ProviderResource:
-    currencies = provider.plugin.currencies
+    currencies, proven = provider.plugin.currencies, proofs(provider.plugin)
     return ProviderResource(
         name=provider.name,
         display_name=provider.plugin.display_name,
         mode=provider.mode,
         currencies=None if currencies is None else tuple(sorted(currencies)),
         capabilities=provider.plugin.capabilities,
+        proven=None if proven is None else dict(proven),
         health=provider.health,
         reason=ranked.reason if ranked else None,
     )

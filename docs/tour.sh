@@ -40,14 +40,14 @@ print(json.dumps({name: answer[name] for name in sys.argv[1:]}, indent=2))' "$@"
     sed 's/^/    /'
 }
 
-# wait_until STATUS: read the order until it is in this status, and two seconds more for its fee: some
-# providers tell it a moment later, and some not at all.
+# wait_until STATUS: read the order until it is in this status, and then a few times more for its fee, which
+# some providers tell a moment later, and some never.
 wait_until() {
-  local tries there=0
+  local tries more=10
   for tries in $(seq 100); do
     answer=$(curl -sS "$URL/v1/orders/$order" -H "Authorization: Bearer $SECRET_KEY")
     if [ "$(get "['status']")" = "$1" ]; then
-      if [ "$(get "['fee']")" != None ] || [ $((there += 1)) -gt 20 ]; then return; fi
+      if [ "$(get "['fee']")" != None ] || [ $((more -= 1)) -lt 0 ]; then return; fi
     fi
     sleep 0.1
   done

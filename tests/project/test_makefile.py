@@ -5,7 +5,21 @@ from pathlib import Path
 
 from tests.project.files import ROOT
 
-TARGETS = {"bench", "clean", "demo", "help", "install", "lint", "lock", "serve", "soak", "test"}
+TARGETS = set(
+    [
+        "bench",
+        "clean",
+        "demo",
+        "help",
+        "install",
+        "lint",
+        "lock",
+        "mutations",
+        "serve",
+        "soak",
+        "test",
+    ]
+)
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
