@@ -35,8 +35,8 @@ class ProviderResource(msgspec.Struct, frozen=True):
     """One provider. `currencies` null: all. `health`: how its last calls went.
 
     `proven`: of each capability that it claims, whether its adapter has passed the tests of the
-    conformance kit; null where they never ran. `reason`: why it is in its place, where a payment was
-    described; else null.
+    conformance kit; null where they never ran. `reason`: why it is in its place, where a payment
+    was described; else null.
     """
 
     name: str

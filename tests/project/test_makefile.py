@@ -5,7 +5,10 @@ from pathlib import Path
 
 from tests.project.files import ROOT
 
-TARGETS = set(
+TARGETS = {
+    *("bench", "clean", "demo", "help", "install", "lint", "lock"),
+    *("mutations", "serve", "soak", "test"),
+}
     [
         "bench",
         "clean",
