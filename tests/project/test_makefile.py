@@ -9,20 +9,6 @@ TARGETS = {
     *("bench", "clean", "demo", "help", "install", "lint", "lock"),
     *("mutations", "serve", "soak", "test"),
 }
-    [
-        "bench",
-        "clean",
-        "demo",
-        "help",
-        "install",
-        "lint",
-        "lock",
-        "mutations",
-        "serve",
-        "soak",
-        "test",
-    ]
-)
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
