@@ -5,24 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.errors import (
-    OutcomeUnknown,
-    ProviderError,
-    Rejected,
-    Unavailable,
-    WebhookInvalid,
-)
+from gateway.errors import OutcomeUnknown, ProviderError, Rejected, Unavailable, WebhookInvalid
 from gateway.facts import ProviderFact
 from gateway.money import Money
-from gateway.provider import (
-    Checkout,
-    CheckoutRequest,
-    PaymentRef,
-    ProviderEvent,
-    RefundRequest,
-)
+from gateway.provider import Checkout, CheckoutRequest, PaymentRef, ProviderEvent, RefundRequest
 from gateway_mollie.client import Client
-from gateway_mollie.mapping import SCALE, Truth, by_hand, moment, refund_facts, word
+from gateway_mollie.mapping import SCALE, Entry, Payment, Truth, refund_facts
 from gateway_mollie.settings import MollieSettings
 from gateway_mollie.webhook import identified, read_event
 
@@ -54,17 +42,16 @@ class MollieAdapter:
         }
         if webhook := self._settings.webhook(request.webhook_url):
             body["webhookUrl"] = webhook
-        payment = await self._client.write(
-            self._sdk.payments.create_async, key, payment_request=body
-        )
-        if payment.links.checkout is None:
+        create = self._sdk.payments.create_async
+        payment = await self._client.write(Payment, create, key, payment_request=body)
+        if payment.page is None:
             raise OutcomeUnknown("Mollie opened a payment that has no page")
-        return Checkout(payment.id, payment.links.checkout.href, moment(payment.expires_at))
+        return Checkout(payment.id, payment.page, payment.expires_at)
 
     async def confirm(self, payment: PaymentRef, *, key: str) -> Facts:
         """Read the payment and all that hangs on it. Gives back what a capture of ours has left."""
         truth = await self._truth(payment.provider_order_id)
-        return (await self._released(truth, key)).facts(self._now())
+        return (await self._released(truth, key)).facts()
 
     async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> ProviderEvent:
         """Ask Mollie, with our key, for the payment: what it does not know, it has not sent."""
@@ -75,8 +62,7 @@ class MollieAdapter:
             if refused.provider_code == "not_found":
                 raise WebhookInvalid("Mollie knows no such payment of this account") from None
             raise Unavailable(refused.detail, provider_code=refused.provider_code) from None
-        now = self._now()
-        return identified(event, truth.facts(now), now)
+        return identified(event, truth.facts(), self._now())
 
     async def refund(self, request: RefundRequest, *, key: str) -> Facts:
         """Refund an explicit amount. Mollie knows a refund's payment only, and not its capture."""
@@ -84,13 +70,9 @@ class MollieAdapter:
         body: dict[str, Any] = {"amount": _amount(request.money), "metadata": ids}
         if request.reason:
             body["description"] = request.reason[:_LONGEST_DESCRIPTION]
-        refund = await self._client.write(
-            self._sdk.refunds.create_async,
-            key,
-            payment_id=request.payment.provider_order_id,
-            refund_request=body,
-        )
-        return refund_facts(refund, self._now(), request.capture_id)
+        create, id = self._sdk.refunds.create_async, request.payment.provider_order_id
+        refund = await self._client.write(Entry, create, key, payment_id=id, refund_request=body)
+        return refund_facts(refund, request.capture_id)
 
     async def capture(self, payment: PaymentRef, money: Money, *, key: str) -> Facts:
         """Capture `money`, and give back the rest once Mollie has carried the capture out."""
@@ -98,55 +80,52 @@ class MollieAdapter:
         body = {"amount": _amount(money), "metadata": {"payment_id": payment.payment_id}}
         try:
             create = self._sdk.captures.create_async
-            await self._client.write(create, key, payment_id=id, entity_capture=body)
+            await self._client.write(Entry, create, key, payment_id=id, entity_capture=body)
         except Rejected:
             truth = await self._truth(id)  # it may be taken already, or given back
-            if truth.status in ("open", "pending") or truth.is_only_held:
+            untouched = truth.payment.status == "authorized" and not truth.captures
+            if untouched or truth.payment.status in ("open", "pending"):
                 raise
         else:
             truth = await self._truth(id, OutcomeUnknown)
-        return (await self._released(truth, key)).facts(self._now())
+        return (await self._released(truth, key)).facts()
 
     async def cancel(self, payment: PaymentRef, *, key: str) -> Facts:
         """Give back what is held, or close what is open. Rejected where Mollie keeps it open: for
         most methods a page closes by its own time only."""
         id = payment.provider_order_id
         truth = await self._truth(id)
-        if truth.status == "authorized":
+        if truth.payment.status == "authorized":
             await self._release(id, key)
             truth = await self._truth(id, OutcomeUnknown)
-            if truth.status == "authorized":
+            if truth.payment.status == "authorized":
                 raise OutcomeUnknown("Mollie has not carried out the release yet")
-        elif truth.status in ("open", "pending"):
+        elif truth.payment.status in ("open", "pending"):
             if truth.payment.is_cancelable is not True:
                 words = "Mollie cannot close this payment; its page closes when its time is over"
                 raise Rejected(words, provider_code="not_cancelable")
             cancel = self._sdk.payments.cancel_async
-            truth = Truth(await self._client.write(cancel, key, payment_id=id))
-        return truth.facts(self._now())
+            truth = Truth(await self._client.write(Payment, cancel, key, payment_id=id))
+        return truth.facts()
 
     async def find_refunds(self, payment: PaymentRef) -> Facts:
         """All refunds of the payment, those of Mollie's dashboard included."""
         refunds = await self._client.listed("refunds", payment.provider_order_id, Unavailable)
-        now = self._now()
-        return [f for refund in refunds for f in refund_facts(refund, now, payment.capture_id)]
+        return [f for refund in refunds for f in refund_facts(refund, payment.capture_id)]
 
-    async def check(self) -> datetime | None:
+    async def check(self) -> None:
         """List a payment. The SDK does not show the answer's date."""
-        await self._client.read(self._sdk.payments.list_async, limit=1)
-        return None
+        await self._client.read(object, self._sdk.payments.list_async, limit=1)
 
     async def _truth(self, id: str, doubt: type[ProviderError] = Unavailable) -> Truth:
         """All that Mollie knows of a payment; refunds and chargebacks once it has been paid."""
         client = self._client
-        payment = await client.read(self._sdk.payments.get_async, doubt, payment_id=id)
-        status = word(payment.status)
-        if status not in ("authorized", "paid"):
+        payment = await client.read(Payment, self._sdk.payments.get_async, doubt, payment_id=id)
+        if payment.status not in ("authorized", "paid"):
             return Truth(payment)
-        captures, refunds, chargebacks = await asyncio.gather(
-            client.listed("captures", id, doubt) if by_hand(payment) else _nothing(),
-            client.listed("refunds", id, doubt),
-            client.listed("chargebacks", id, doubt),
+        captures = await client.listed("captures", id, doubt) if payment.by_hand else []
+        refunds, chargebacks = await asyncio.gather(
+            client.listed("refunds", id, doubt), client.listed("chargebacks", id, doubt)
         )
         return Truth(payment, captures, refunds, chargebacks)
 
@@ -162,11 +141,7 @@ class MollieAdapter:
 
     async def _release(self, id: str, key: str) -> None:
         release = self._sdk.payments.release_authorization_async
-        await self._client.write(release, key, payment_id=id)
-
-
-async def _nothing() -> list[Any]:
-    return []
+        await self._client.write(object, release, key, payment_id=id)
 
 
 def _amount(money: Money) -> dict[str, str]:

@@ -26,8 +26,10 @@ import msgspec
 from mollie import ClientSDK
 from mollie import models as mollie
 from mollie.utils.logger import NoOpLogger
+from pydantic_core import to_jsonable_python
 
 from gateway.errors import OutcomeUnknown, ProviderError, Rejected, Unavailable
+from gateway_mollie.mapping import Entry, Page
 from gateway_mollie.settings import MollieSettings
 
 #: Seconds for a whole call, and for its connection. The core waits and repeats, not we.
@@ -37,6 +39,7 @@ CONNECT_TIMEOUT = 5.0
 PAGE_SIZE = 250
 
 T = TypeVar("T")
+Doubt = type[ProviderError]
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _EMAIL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+")
 _LONGEST_KEY = 64  # Mollie takes a hundred
@@ -53,83 +56,74 @@ class _Problem(msgspec.Struct):
 class Client:
     """Calls of the SDK's operations, with Mollie's errors as ours."""
 
-    def __init__(self, sdk: ClientSDK, timeout: float) -> None:
+    def __init__(self, sdk: ClientSDK) -> None:
         self.sdk = sdk
-        self._timeout = timeout
 
-    async def write(self, operation: Callable[..., Awaitable[T]], key: str, **arguments: Any) -> T:
+    async def write(
+        self, kind: type[T], operation: Callable[..., Awaitable[Any]], key: str, **arguments: Any
+    ) -> T:
         """Do something once per `key`. Raises Rejected, Unavailable or OutcomeUnknown."""
         if len(key) > _LONGEST_KEY:
             key = hashlib.sha256(key.encode()).hexdigest()
-        return await self._call(operation, OutcomeUnknown, idempotency_key=key, **arguments)
+        return await self.read(kind, operation, OutcomeUnknown, idempotency_key=key, **arguments)
 
     async def read(
         self,
-        operation: Callable[..., Awaitable[T]],
-        doubt: type[ProviderError] = Unavailable,
+        kind: type[T],
+        operation: Callable[..., Awaitable[Any]],
+        doubt: Doubt = Unavailable,
         **arguments: Any,
     ) -> T:
         """Ask. Raises Rejected, Unavailable, and `doubt` for no answer: what is read after
         something was done is OutcomeUnknown, since it may no longer be called undone."""
-        return await self._call(operation, doubt, **arguments)
-
-    async def listed(
-        self,
-        what: Literal["captures", "refunds", "chargebacks"],
-        id: str,
-        doubt: type[ProviderError],
-    ) -> list[Any]:
-        """All of them that the payment `id` has, those of Mollie's dashboard included."""
-        operation = getattr(self.sdk, what).list_async
-        page = await self.read(operation, doubt, payment_id=id, limit=PAGE_SIZE)
-        if page.result.links.next is not None:
-            raise doubt(f"Mollie lists more than {PAGE_SIZE} {what} of {id}")
-        return list(getattr(page.result.embedded, what))
-
-    async def _call(
-        self, operation: Callable[..., Awaitable[T]], doubt: type[ProviderError], **arguments: Any
-    ) -> T:
         try:
-            async with asyncio.timeout(self._timeout):
-                return await operation(**arguments, retries=None)
+            async with asyncio.timeout(TIMEOUT):
+                answer = await operation(**arguments, retries=None)
+            return decoded(getattr(answer, "result", answer), kind)  # of a list, its page
         except Exception as error:
             failure = _mapped(error, doubt)
         # Outside of the handler: what the SDK's exceptions hold may be personal.
         raise failure
 
+    async def listed(
+        self, what: Literal["captures", "refunds", "chargebacks"], id: str, doubt: Doubt
+    ) -> list[Entry]:
+        """All of them that the payment `id` has, those of Mollie's dashboard included."""
+        operation = getattr(self.sdk, what).list_async
+        page = await self.read(Page, operation, doubt, payment_id=id, limit=PAGE_SIZE)
+        if page.links.get("next"):
+            raise doubt(f"Mollie lists more than {PAGE_SIZE} {what} of {id}")
+        return page.entries[what]
 
-def _mapped(error: Exception, doubt: type[ProviderError]) -> ProviderError:
+
+def decoded(answer: object, kind: type[T]) -> T:
+    """One of the SDK's models as one of ours. Raises msgspec.ValidationError."""
+    return msgspec.convert(to_jsonable_python(answer, by_alias=True), kind)
+
+
+def _mapped(error: Exception, doubt: Doubt) -> ProviderError:
     if isinstance(error, _NOT_SENT):
         return Unavailable(f"no connection to Mollie ({type(error).__name__})")
     if not isinstance(error, mollie.ClientError):
         return doubt(f"no answer from Mollie, or none to read ({type(error).__name__})")
-    status, problem = error.status_code, _problem(error.body)
-    code = f"http_{status}"
-    if status in (401, 403):
-        words = f"Mollie refused the key ({status}): check MOLLIE_API_KEY and its payment methods"
-        return Unavailable(words, provider_code=code)
-    if status in (409, 429):
-        words = f"Mollie cannot take the request now ({status})"
-        retry_after = _seconds(error.headers.get("retry-after", ""))
-        return Unavailable(words, provider_code=code, retry_after=retry_after)
+    status, code = error.status_code, f"http_{error.status_code}"
+    if status in (401, 403, 409, 429):
+        cure = "try again later" if status > 403 else "check MOLLIE_API_KEY and its payment methods"
+        after = error.headers.get("retry-after", "")
+        wait = float(after) if re.fullmatch(r"[0-9]{1,6}", after) else None
+        words = f"Mollie turned the request away ({status}): {cure}"
+        return Unavailable(words, provider_code=code, retry_after=wait)
+    try:
+        problem = msgspec.json.decode(error.body, type=_Problem)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        problem = None
     if problem is None or not 400 <= status < 500:
         return doubt(f"Mollie answered {status} without saying what it did", provider_code=code)
     words = _EMAIL.sub("[email]", f"{problem.title}: {problem.detail}")[:300]
     if status == 400 and "idempotency" in words.lower():
         return doubt(f"the key was used for another request ({words})", provider_code=code)
-    code = {404: "not_found"}.get(status, problem.field or code)
+    code = "not_found" if status == 404 else problem.field or code
     return Rejected(f"Mollie refused: {words}", provider_code=code)
-
-
-def _problem(body: str) -> _Problem | None:
-    try:
-        return msgspec.json.decode(body, type=_Problem)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-
-
-def _seconds(value: str) -> float | None:
-    return float(value) if re.fullmatch(r"[0-9]{1,6}", value) else None
 
 
 @asynccontextmanager
@@ -147,4 +141,4 @@ async def open_client(settings: MollieSettings) -> AsyncIterator[Client]:
                 client=unused,
                 debug_logger=NoOpLogger(),
             )
-            yield Client(sdk, TIMEOUT)
+            yield Client(sdk)

@@ -1,47 +1,24 @@
-"""Mollie's objects as facts. Pure: the same objects always give the same facts.
+"""Mollie's objects, as far as we read them, and what they are as facts. Pure.
 
 A status that is not among the documented ones, and an amount that is not exact in its currency,
 become `Unrecognized`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
 
+from gateway import facts
 from gateway.errors import InvalidAmount
-from gateway.facts import (
-    Authorized,
-    Canceled,
-    Captured,
-    CheckoutOpened,
-    DisputeUpdated,
-    Expired,
-    Failed,
-    PaidWith,
-    Pending,
-    ProviderFact,
-    ProviderIds,
-    RefundStatus,
-    RefundUpdated,
-    Unrecognized,
-)
 from gateway.money import Money, ProviderScale
 
-if TYPE_CHECKING:
-    from mollie import models as mollie
-
-    Refund = mollie.RefundResponse | mollie.ListRefundResponse
-
-Facts = Iterator[ProviderFact]
+Facts = Iterator[facts.ProviderFact]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 #: Mollie counts as ISO 4217 does, in decimal strings.
 SCALE = ProviderScale()
-REFUND_STATUS: Mapping[str, RefundStatus] = {
+REFUND_STATUS: dict[str, facts.RefundStatus] = {
     "queued": "pending",
     "pending": "pending",
     "processing": "pending",
@@ -51,172 +28,205 @@ REFUND_STATUS: Mapping[str, RefundStatus] = {
 }
 
 
-@dataclass(frozen=True)
-class Truth:
+class Amount(msgspec.Struct):
+    value: str
+    currency: str
+
+
+class Entity(msgspec.Struct, kw_only=True, rename="camel"):
+    """What all have. Of `metadata`, our ids count."""
+
+    id: str
+    created_at: Moment
+    amount: Amount | None = None
+    status: str = ""
+    metadata: Any = None
+
+    @property
+    def money(self) -> Money:
+        """The amount as ours. Raises InvalidAmount for one that is missing or not exact."""
+        if self.amount is None:
+            raise InvalidAmount("there is none")
+        return SCALE.from_decimal(self.amount.value, self.amount.currency)
+
+    def ours(self, name: str) -> str | None:
+        """One of our ids, which Mollie echoes."""
+        value = self.metadata.get(name) if isinstance(self.metadata, dict) else None
+        return value if isinstance(value, str) else None
+
+    def unknown(self, words: str) -> facts.Unrecognized:
+        """Something that we have no fact for."""
+        return facts.Unrecognized(object_id=self.id, state=words[:100], at=self.created_at)
+
+
+class Reason(msgspec.Struct):
+    code: str = ""
+
+
+class Entry(Entity):
+    """A capture, a refund or a chargeback. The last has no status, and may be reversed."""
+
+    reversed_at: Moment | None = None
+    reason: Reason | None = None
+
+
+class Details(msgspec.Struct, rename="camel"):
+    card_label: str | None = None
+    card_number: str | None = None
+    failure_reason: str | None = None
+
+
+class Payment(Entity):
+    """A payment, in whatever state."""
+
+    links: dict[str, dict[str, Any] | None] = msgspec.field(name="_links")
+    method: str | None = None
+    details: Details | None = None
+    capture_mode: str | None = None
+    amount_captured: Amount | None = None
+    is_cancelable: bool | None = None
+    authorized_at: Moment | None = None
+    capture_before: Moment | None = None
+    paid_at: Moment | None = None
+    canceled_at: Moment | None = None
+    expired_at: Moment | None = None
+    failed_at: Moment | None = None
+    expires_at: Moment | None = None
+
+    @property
+    def page(self) -> str | None:
+        """Where the buyer pays, while it is open."""
+        return (self.links.get("checkout") or {}).get("href")
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether its money is taken by captures. A method that cannot be captured by hand is paid
+        at once, whatever was asked for, and has no amount captured."""
+        return self.capture_mode == "manual" and self.amount_captured is not None
+
+
+class Page(msgspec.Struct):
+    """A list."""
+
+    entries: dict[str, list[Entry]] = msgspec.field(name="_embedded")
+    links: dict[str, dict[str, Any] | None] = msgspec.field(name="_links")
+
+
+class Truth(msgspec.Struct):
     """All that Mollie knows of one payment."""
 
-    payment: mollie.PaymentResponse
-    captures: list[mollie.ListCaptureResponse] = field(default_factory=list)
-    refunds: list[mollie.ListRefundResponse] = field(default_factory=list)
-    chargebacks: list[mollie.ListEntityChargeback] = field(default_factory=list)
-
-    @property
-    def status(self) -> str:
-        """Mollie's word for where the payment stands."""
-        return word(self.payment.status)
-
-    @property
-    def is_only_held(self) -> bool:
-        """Whether it is authorized, and no capture of it was even tried."""
-        return self.status == "authorized" and not self.captures
+    payment: Payment
+    captures: list[Entry] = []
+    refunds: list[Entry] = []
+    chargebacks: list[Entry] = []
 
     @property
     def leaves_a_rest(self) -> bool:
         """Whether we have captured a part, and the rest of it is still held."""
-        done = {word(capture.status) for capture in self.captures} == {"succeeded"}
-        ours = any("payment_id" in metadata(capture) for capture in self.captures)
-        return self.status == "authorized" and done and ours
+        done = {capture.status for capture in self.captures} == {"succeeded"}
+        ours = any(capture.ours("payment_id") for capture in self.captures)
+        return self.payment.status == "authorized" and done and ours
 
-    def facts(self, seen: datetime) -> list[ProviderFact]:
-        """All facts; `seen` stands in where Mollie gives no time."""
-        facts = [*_readable(_payment_facts(self, seen), self.payment, seen)]
+    def facts(self) -> list[facts.ProviderFact]:
+        """All facts."""
+        found = [*_readable(self.payment, _payment_facts(self.payment))]
         for capture in self.captures:
-            facts += _readable(_capture_facts(capture, seen), capture, seen)
-        captured = [fact.capture_id for fact in facts if isinstance(fact, Captured)]
+            found += _readable(capture, _capture_facts(capture))
+        captured = [fact.capture_id for fact in found if isinstance(fact, facts.Captured)]
         for refund in self.refunds:
-            facts += refund_facts(refund, seen, captured[0] if len(captured) == 1 else None)
+            found += refund_facts(refund, captured[0] if len(captured) == 1 else None)
         for chargeback in self.chargebacks:
-            facts += _readable(_chargeback_facts(chargeback, seen), chargeback, seen)
-        return facts
+            found += _readable(chargeback, _chargeback_facts(chargeback))
+        return found
 
 
-def refund_facts(refund: Refund, seen: datetime, capture_id: str | None) -> list[ProviderFact]:
+def refund_facts(refund: Entry, capture_id: str | None) -> list[facts.ProviderFact]:
     """Of a refund as it stands; `capture_id` where it is known of what it is a refund."""
-    return list(_readable(_refund_facts(refund, seen, capture_id), refund, seen))
+    return list(_readable(refund, _refund_facts(refund, capture_id)))
 
 
-def _readable(facts: Facts, entity: Any, seen: datetime) -> Facts:
+def _readable(entity: Entity, found: Facts) -> Facts:
     """The facts of an entity of Mollie's, or that its amount cannot be read."""
     try:
-        yield from facts
+        yield from found
     except InvalidAmount as error:
-        yield Unrecognized(object_id=entity.id, state=f"amount: {error.detail[:80]}", at=seen)
+        yield entity.unknown(f"amount: {error.detail}")
 
 
-def _payment_facts(truth: Truth, seen: datetime) -> Facts:
-    payment, id = truth.payment, truth.payment.id
-    yield ProviderIds(ids=(id,), payment_id=id)
-    money, held = _money(payment.amount), moment(payment.authorized_at)
-    if held or truth.status == "authorized":
-        until = moment(payment.capture_before)
-        yield Authorized(
-            authorization_id=id,
-            amount=money.amount,
-            currency=money.currency,
-            at=held or seen,
-            expires_at=until,
+def _payment_facts(payment: Payment) -> Facts:
+    id, at, held = payment.id, payment.created_at, payment.authorized_at
+    amount, currency = payment.money.amount, payment.money.currency
+    yield facts.ProviderIds(ids=(id,), payment_id=id)
+    if held or payment.status == "authorized":
+        held, until = held or at, payment.capture_before
+        yield facts.Authorized(
+            authorization_id=id, amount=amount, currency=currency, at=held, expires_at=until
         )
-    match truth.status:
+    if payment.method and payment.status in ("authorized", "paid"):
+        card = payment.details or Details()
+        brand = (card.card_label or "").lower() or None
+        last4 = (card.card_number or "")[-4:] or None
+        yield facts.PaidWith(type=payment.method, brand=brand, last4=last4)
+    match payment.status:
         case "open":
-            if payment.links.checkout is not None:
-                url, until = payment.links.checkout.href, moment(payment.expires_at)
-                yield CheckoutOpened(provider_order_id=id, url=url, expires_at=until)
+            if url := payment.page:
+                until = payment.expires_at
+                yield facts.CheckoutOpened(provider_order_id=id, url=url, expires_at=until)
         case "pending":
-            yield Pending(object_id=id, at=moment(payment.created_at) or seen)
+            yield facts.Pending(object_id=id, at=at)
+        case "paid" if not payment.by_hand:
+            at = payment.paid_at or at
+            yield facts.Captured(capture_id=id, amount=amount, currency=currency, at=at)
         case "authorized" | "paid":
-            yield from _paid_with(payment)
-            if truth.status == "paid" and not by_hand(payment):
-                at = moment(payment.paid_at) or seen
-                yield Captured(capture_id=id, amount=money.amount, currency=money.currency, at=at)
+            pass  # the captures tell
         case "canceled":
-            yield Canceled(object_id=id, at=moment(payment.canceled_at) or seen)
+            yield facts.Canceled(object_id=id, at=payment.canceled_at or at)
         case "expired":
-            yield Expired(object_id=id, at=moment(payment.expired_at) or seen)
+            yield facts.Expired(object_id=id, at=payment.expired_at or at)
         case "failed":
-            code = word(getattr(payment.details, "failure_reason", None)) or "failed"
-            yield Failed(object_id=id, code=code, at=moment(payment.failed_at) or seen)
+            code = (payment.details and payment.details.failure_reason) or "failed"
+            yield facts.Failed(object_id=id, code=code, at=payment.failed_at or at)
         case state:
-            yield Unrecognized(object_id=id, state=f"payment {state}", at=seen)
+            yield payment.unknown(f"payment {state}")
 
 
-def _paid_with(payment: mollie.PaymentResponse) -> Facts:
-    if method := word(payment.method):
-        brand = word(getattr(payment.details, "card_label", None)).lower()
-        number = word(getattr(payment.details, "card_number", None))
-        yield PaidWith(type=method, brand=brand or None, last4=number[-4:] or None)
-
-
-def by_hand(payment: mollie.PaymentResponse) -> bool:
-    """Whether its money is taken by captures. A method that cannot be captured by hand is paid at
-    once, whatever was asked for, and has no amount captured."""
-    return word(payment.capture_mode) == "manual" and payment.amount_captured is not None
-
-
-def _capture_facts(capture: mollie.ListCaptureResponse, seen: datetime) -> Facts:
-    id, at = capture.id, moment(capture.created_at) or seen
-    match word(capture.status):
+def _capture_facts(capture: Entry) -> Facts:
+    id, at, money = capture.id, capture.created_at, capture.money
+    amount, currency = money.amount, money.currency
+    match capture.status:
         case "succeeded":
-            money = _money(capture.amount)
-            yield Captured(capture_id=id, amount=money.amount, currency=money.currency, at=at)
+            yield facts.Captured(capture_id=id, amount=amount, currency=currency, at=at)
         case "pending":
-            yield Pending(object_id=id, at=at, reason="the capture is being carried out")
+            yield facts.Pending(object_id=id, at=at, reason="the capture is being carried out")
         case "failed":
-            yield Failed(object_id=id, code="capture_failed", at=at)
+            yield facts.Failed(object_id=id, code="capture_failed", at=at)
         case state:
-            yield Unrecognized(object_id=id, state=f"capture {state}", at=at)
+            yield capture.unknown(f"capture {state}")
 
 
-def _refund_facts(refund: Refund, seen: datetime, capture_id: str | None) -> Facts:
-    money, at, state = _money(refund.amount), moment(refund.created_at) or seen, word(refund.status)
-    if state not in REFUND_STATUS:
-        yield Unrecognized(object_id=refund.id, state=f"refund {state}", at=at)
+def _refund_facts(refund: Entry, capture_id: str | None) -> Facts:
+    if refund.status not in REFUND_STATUS:
+        yield refund.unknown(f"refund {refund.status}")
         return
-    yield RefundUpdated(
+    yield facts.RefundUpdated(
         provider_refund_id=refund.id,
-        status=REFUND_STATUS[state],
-        amount=money.amount,
-        currency=money.currency,
-        at=at,
-        refund_id=metadata(refund).get("refund_id"),
+        status=REFUND_STATUS[refund.status],
+        amount=refund.money.amount,
+        currency=refund.money.currency,
+        at=refund.created_at,
+        refund_id=refund.ours("refund_id"),
         capture_id=capture_id,
     )
 
 
-def _chargeback_facts(chargeback: mollie.ListEntityChargeback, seen: datetime) -> Facts:
+def _chargeback_facts(chargeback: Entry) -> Facts:
     """A chargeback is over when Mollie reverses it. Mollie never says that it is lost for good."""
-    money, won = _money(chargeback.amount), moment(chargeback.reversed_at)
-    yield DisputeUpdated(
+    won = chargeback.reversed_at
+    yield facts.DisputeUpdated(
         dispute_id=chargeback.id,
         status="won" if won else "needs_response",
-        amount=abs(money.amount),
-        currency=money.currency,
-        at=won or moment(chargeback.created_at) or seen,
-        reason=word(getattr(chargeback.reason, "code", None)),
+        amount=abs(chargeback.money.amount),
+        currency=chargeback.money.currency,
+        at=won or chargeback.created_at,
+        reason=chargeback.reason.code if chargeback.reason else "",
     )
-
-
-def metadata(entity: Any) -> dict[str, str]:
-    """Our ids, which Mollie echoes."""
-    found = entity.metadata if isinstance(entity.metadata, dict) else {}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
-
-
-def word(value: object) -> str:
-    """The word in one of the SDK's enumerations, or a word that it does not know; else empty."""
-    value = value.value if isinstance(value, Enum) else value
-    return value if isinstance(value, str) else ""
-
-
-def moment(text: object) -> datetime | None:
-    """An ISO 8601 time in UTC; None where there is none."""
-    try:
-        return msgspec.convert(text, datetime).astimezone(UTC) if isinstance(text, str) else None
-    except (msgspec.ValidationError, ValueError, OverflowError):
-        return None
-
-
-def _money(amount: mollie.Amount | mollie.AmountNullable | None) -> Money:
-    """Mollie's amount as ours. Raises InvalidAmount for one that is missing or not exact."""
-    if amount is None:
-        raise InvalidAmount("there is none")
-    return SCALE.from_decimal(amount.value, amount.currency)

@@ -1,16 +1,16 @@
 """The plugin that the entry point `gateway.providers` names."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from gateway.provider import Capabilities, KeyWindows, OpenProvider, ProviderEvent
+from gateway.provider import Capabilities, KeyWindows, OpenProvider
+from gateway_mollie import webhook
 from gateway_mollie.mapping import SCALE
 from gateway_mollie.settings import MollieSettings, read_settings
-from gateway_mollie.webhook import read_event
 
 #: Mollie keeps an Idempotency-Key for an hour, and runs it again after that.
-_KEY_WINDOW = 60 * 60
+_HOUR = 60 * 60
 #: docs.mollie.com/docs/multicurrency. None has three decimals.
 _CURRENCIES = (
     "AED AUD BRL CAD CHF CZK DKK EUR GBP HKD HUF ILS ISK JPY MXN MYR NOK NZD PHP PLN RON SEK SGD "
@@ -34,20 +34,12 @@ class MolliePlugin:
     )
     currencies = frozenset(_CURRENCIES.split())
     scale = SCALE
-    key_windows = KeyWindows(
-        create=_KEY_WINDOW,
-        confirm=_KEY_WINDOW,
-        capture=_KEY_WINDOW,
-        cancel=_KEY_WINDOW,
-        refund=_KEY_WINDOW,
-    )
+    key_windows = KeyWindows(create=_HOUR, confirm=_HOUR, capture=_HOUR, cancel=_HOUR, refund=_HOUR)
+    settings = staticmethod(read_settings)
+    read_event = staticmethod(webhook.read_event)
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-
-    def settings(self, environment: Mapping[str, str]) -> MollieSettings | None:
-        """Settings from MOLLIE_*; None when none is set. Raises SettingsError."""
-        return read_settings(environment)
 
     @asynccontextmanager
     async def open(self, settings: MollieSettings) -> AsyncIterator[OpenProvider]:
@@ -59,10 +51,6 @@ class MolliePlugin:
         async with open_client(settings) as client:
             adapter = MollieAdapter(client, settings, self._now)
             yield OpenProvider(adapter=adapter, mode=settings.mode)
-
-    def read_event(self, body: bytes) -> ProviderEvent:
-        """Translate a stored body. Raises WebhookInvalid when it is no form of Mollie's."""
-        return read_event(body)
 
 
 plugin = MolliePlugin()

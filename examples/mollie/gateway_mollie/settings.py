@@ -12,6 +12,7 @@ NAMES = ("MOLLIE_API_KEY", "MOLLIE_WEBHOOK_URL", "MOLLIE_API_BASE")
 API_BASE = "https://api.mollie.com"
 
 _API_KEY = re.compile(r"(test|live)_[A-Za-z0-9]{20,120}")
+_ADDRESS = re.compile(r"(https?)://(?:[A-Za-z0-9.-]+|\[::1\])(?::([0-9]{1,5}))?(?:/[^\s?#@]*)?")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -60,11 +61,7 @@ def _is_local(address: str) -> bool:
 
 def _is_address(address: str) -> bool:
     """Whether it is an https address, or an http one of this machine, without login and query."""
-    try:
-        parts = urlsplit(address)
-        _ = parts.port  # raises ValueError for a port that is none
-    except ValueError:
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match[2] or 0) > 65535:
         return False
-    plain = not (parts.query or parts.fragment) and "@" not in parts.netloc
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_local(address))
-    return plain and secure and bool(parts.hostname) and bool(re.fullmatch(r"[!-~]+", address))
+    return match[1] == "https" or _is_local(address)

@@ -8,14 +8,13 @@ Where Razorpay has no idempotency keys, one key has one effect all the same:
 """
 
 import hashlib
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from gateway.errors import InvalidAmount, OutcomeUnknown, Rejected, Unavailable
+from gateway.errors import OutcomeUnknown, Rejected, Unavailable
 from gateway.facts import Captured, ProviderFact, Unrecognized
 from gateway.money import Money
 from gateway.provider import Checkout, CheckoutRequest, PaymentRef, ProviderEvent, RefundRequest
@@ -46,19 +45,17 @@ class RazorpayAdapter:
     def __init__(
         self, client: Client, settings: RazorpaySettings, now: Callable[[], datetime]
     ) -> None:
-        self._client = client
+        self._client, self._sdk = client, client.sdk
         self._settings = settings
         self._now = now
 
     async def create_order(self, request: CheckoutRequest, *, key: str) -> Checkout:
         """Open a link. Under a reference that is taken, the link that has it, if it is the same."""
-        units, currency, reference = _units(request.money), request.money.currency, _word(key)
         earliest, latest = self._now() + SHORTEST, self._now() + LONGEST
         body = {
-            "amount": units,
-            "currency": currency,
-            "accept_partial": False,
-            "reference_id": reference,
+            "amount": mapping.SCALE.to_provider(request.money),
+            "currency": request.money.currency,
+            "reference_id": _digest(key),
             "description": ", ".join(f"{i.quantity} × {i.name}" for i in request.items)[:2048],
             "notes": {mapping.PAYMENT_NOTE: request.payment_id},
             "callback_url": request.success_url,
@@ -68,15 +65,13 @@ class RazorpayAdapter:
             "reminder_enable": False,
         }
         try:
-            link = await self._client.write(Link, lambda sdk: sdk.payment_link.create(body))
+            link = await self._client.write(Link, self._sdk.payment_link.create, body)
         except Rejected as refused:
             if "already exists" not in refused.detail:
                 raise
-            link = await self._link_of(reference)
-            if (link.amount, link.currency) != (units, currency):
+            link = await self._link_of(_digest(key))
+            if (link.amount, link.currency) != (body["amount"], body["currency"]):
                 raise
-        if not link.short_url:
-            raise OutcomeUnknown("Razorpay answered with a link that has no address")
         return Checkout(link.id, link.short_url, link.expires_at)
 
     async def confirm(self, payment: PaymentRef, *, key: str) -> Facts:
@@ -86,20 +81,19 @@ class RazorpayAdapter:
         captured of a link that is closed, nor any amount but the payment's own.
         """
         del key  # a payment can be captured once only
-        link = await self._link(payment)
-        payments = await self._payments(link)
-        held = [one for one in payments if one.status == "authorized"]
-        if link.status != "created" or not held or any(one.is_captured for one in payments):
+        link, payments = await self._read(payment)
+        held = next((one for one in payments if one.status == "authorized"), None)
+        if held is None or link.status != "created" or any(one.is_captured for one in payments):
             return await self._facts(link, payments)
-        if Money(held[0].amount, held[0].currency) != payment.money:
-            words = f"authorized for {held[0].amount} {held[0].currency} instead of the price"
-            return [*await self._facts(link, payments), mapping.unknown(held[0], words)]
+        if Money(held.amount, held.currency) != payment.money:
+            words = f"authorized for {held.amount} {held.currency} instead of the price"
+            return [*await self._facts(link, payments), held.unknown(words)]
         try:
-            await self._capture(held[0])
+            await self._capture(held)
         except Rejected:
-            if (await self._payment(held[0].id)).status == "authorized":
+            if (await self._payment(held.id)).status == "authorized":
                 raise  # it was not done meanwhile
-        return await self._truth(payment)
+        return await self._facts(*await self._read(payment))
 
     async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> ProviderEvent:
         """See `webhook.verify`."""
@@ -107,103 +101,84 @@ class RazorpayAdapter:
 
     async def refund(self, request: RefundRequest, *, key: str) -> Facts:
         """Refund an explicit amount, unless a refund with this key is there already."""
-        payment_id, ours = request.capture_id, request.payment.payment_id
         notes = {
-            mapping.PAYMENT_NOTE: ours,
+            mapping.PAYMENT_NOTE: request.payment.payment_id,
             mapping.REFUND_NOTE: request.refund_id,
             mapping.KEY_NOTE: key,
         }
-        body = {"amount": _units(request.money), "speed": "normal", "notes": notes}
-        headers = {"X-Refund-Idempotency": _word(key)}
-        for earlier in await self._refunds(payment_id):
+        body = {"amount": mapping.SCALE.to_provider(request.money), "notes": notes}
+        headers = {"X-Refund-Idempotency": _digest(key)}
+        for earlier in await self._refunds(request.capture_id):
             if earlier.note(mapping.KEY_NOTE) == key:
-                return list(mapping.refund_facts(earlier))
-        refund = await self._client.write(
-            Refund, lambda sdk: sdk.payment.refund(payment_id, body, headers=headers)
-        )
-        return list(mapping.refund_facts(refund))
+                return list(earlier.tells())
+        act = self._sdk.payment.refund
+        refund = await self._client.write(Refund, act, request.capture_id, body, headers=headers)
+        return list(refund.tells())
 
     async def cancel(self, payment: PaymentRef, *, key: str) -> Facts:
         """Close the link. What Razorpay refuses to close, paid or closed already, is read."""
         del key  # a link can be canceled once only
-        link_id = payment.provider_order_id
         try:
-            await self._client.write(Link, lambda sdk: sdk.payment_link.cancel(link_id))
+            cancel = self._sdk.payment_link.cancel
+            await self._client.write(Link, cancel, payment.provider_order_id)
         except Rejected:
-            if (await self._link(payment)).status == "created":
+            if (await self._read(payment))[0].status == "created":
                 raise
-        return await self._truth(payment)
+        return await self._facts(*await self._read(payment))
 
     async def find_refunds(self, payment: PaymentRef) -> Facts:
         """All refunds of the payment, those of Razorpay's Dashboard included."""
-        payments = await self._payments(await self._link(payment))
+        _, payments = await self._read(payment)
         refunds = [r for one in payments if one.is_captured for r in await self._refunds(one.id)]
-        return [fact for refund in refunds for fact in mapping.refund_facts(refund)]
+        return [fact for refund in refunds for fact in refund.tells()]
 
     async def check(self) -> None:
         """Read one link: the least that the keys must be good for."""
-        await self._client.read(_Page[Link], lambda sdk: sdk.payment_link.all({"count": 1}))
+        await self._client.read(_Page[Link], self._sdk.payment_link.all, {"count": 1})
 
-    async def _truth(self, payment: PaymentRef) -> Facts:
-        link = await self._link(payment)
-        return await self._facts(link, await self._payments(link))
+    async def _read(self, payment: PaymentRef) -> tuple[Link, list[Payment]]:
+        """The link, and all tries to pay: by its order; without one, those that it names."""
+        fetch = self._sdk.payment_link.fetch
+        link = await self._client.read(Link, fetch, payment.provider_order_id, {})
+        if link.order_id is None:
+            return link, [await self._payment(one["payment_id"]) for one in link.payments or ()]
+        page = await self._client.read(_Page[Payment], self._sdk.order.payments, link.order_id, {})
+        return link, page.items
 
     async def _facts(self, link: Link, payments: Sequence[Payment]) -> list[ProviderFact]:
-        facts = list(mapping.link_facts(link))
+        facts = list(link.tells())
         for payment in payments:
-            facts += mapping.payment_facts(
-                await self._payment(payment.id) if payment.lacks_card else payment
-            )
+            whole = await self._payment(payment.id) if payment.lacks_card else payment
+            facts += whole.tells()
             if payment.is_captured:
                 for refund in await self._refunds(payment.id):
-                    facts += mapping.refund_facts(refund)
+                    facts += refund.tells()
         paid = link.status in ("paid", "partially_paid")
         if paid and not any(isinstance(fact, Captured | Unrecognized) for fact in facts):
-            facts.append(mapping.unknown(link, f"payment link {link.status} without a payment"))
+            facts.append(link.unknown(f"link {link.status} without a payment"))
         return facts
 
-    async def _link(self, payment: PaymentRef) -> Link:
-        link_id = payment.provider_order_id
-        return await self._client.read(Link, lambda sdk: sdk.payment_link.fetch(link_id, {}))
-
-    async def _payments(self, link: Link) -> list[Payment]:
-        """All tries to pay, by the link's order; without one, those that the link names."""
-        if link.order_id is None:
-            return [await self._payment(one.payment_id) for one in link.payments or ()]
-        page = await self._client.read(
-            _Page[Payment], lambda sdk: sdk.order.payments(link.order_id, {})
-        )
-        return page.items
-
     async def _payment(self, id: str) -> Payment:
-        expand = {"expand[]": "card"}
-        return await self._client.read(Payment, lambda sdk: sdk.payment.fetch(id, expand))
+        return await self._client.read(Payment, self._sdk.payment.fetch, id, {"expand[]": "card"})
 
     async def _capture(self, held: Payment) -> None:
         body = {"currency": held.currency}
-        await self._client.write(
-            Payment, lambda sdk: sdk.payment.capture(held.id, held.amount, body)
-        )
+        await self._client.write(Payment, self._sdk.payment.capture, held.id, held.amount, body)
 
     async def _refunds(self, payment_id: str) -> list[Refund]:
-        pages = self._each(
-            _Page[Refund], lambda sdk, w: sdk.payment.fetch_multiple_refund(payment_id, w)
-        )
-        return [refund async for refund in pages]
+        act = self._sdk.payment.fetch_multiple_refund
+        return [one async for one in self._each(_Page[Refund], lambda w: act(payment_id, w))]
 
     async def _link_of(self, reference: str) -> Link:
         """The link of a reference. The filter is not to be trusted, so what it gives is compared;
         where it is not heeded, these are all links, the newest first."""
-        wanted = {"reference_id": reference}
-        pages = self._each(_Page[Link], lambda sdk, w: sdk.payment_link.all(wanted | w))
-        async for link in pages:
+        wanted, act = {"reference_id": reference}, self._sdk.payment_link.all
+        async for link in self._each(_Page[Link], lambda window: act(wanted | window)):
             if link.reference_id == reference:
                 return link
         raise OutcomeUnknown("Razorpay has a link of this reference, and does not show it")
 
-    async def _each(
-        self, kind: type[_Page[E]], act: Callable[[Any, dict[str, int]], Any]
-    ) -> AsyncIterator[E]:
+    async def _each(self, kind: type[_Page[E]], act: Callable[..., Any]) -> AsyncIterator[E]:
         for skip in range(0, MOST, PAGE):
             page = await self._client.read(kind, act, {"count": PAGE, "skip": skip})
             entries = page.items + page.payment_links
@@ -214,16 +189,6 @@ class RazorpayAdapter:
         raise Unavailable("there are more entries than can be read")
 
 
-def _units(money: Money) -> int:
-    """The amount as Razorpay counts. Rejected for one that it cannot express."""
-    try:
-        return mapping.SCALE.to_provider(money)
-    except InvalidAmount as error:
-        raise Rejected(error.detail, provider_code=error.code) from None
-
-
-def _word(key: str) -> str:
-    """`key` itself where Razorpay takes it as it is, else a digest of it."""
-    if re.fullmatch(r"[A-Za-z0-9_-]{10,40}", key):
-        return key
+def _digest(key: str) -> str:
+    """Of at most 40 characters, as Razorpay takes them."""
     return hashlib.sha256(key.encode()).hexdigest()[:40]

@@ -1,8 +1,7 @@
 """The SDK (razorpay 2.0.1), fenced in: all of the wire and of its errors is here.
 
-The SDK tells apart three exceptions by a word in the body, so that a rate limit, wrong keys and a
-refusal look the same; it prints network errors, has no timeout, follows redirects and reads HTML
-and lists as errors of its own. So the session that it is given judges every answer first:
+The SDK mistakes errors for each other, prints them, has no timeout and follows redirects. So the
+session that it is given judges every answer first:
 
 | answer | becomes |
 |---|---|
@@ -13,8 +12,10 @@ and lists as errors of its own. So the session that it is given judges every ans
 | 5xx, timeout, reset, anything unreadable | OutcomeUnknown; for a mere read Unavailable |
 """
 
+import re
 import ssl
 from collections.abc import Callable
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
@@ -29,111 +30,100 @@ from gateway_razorpay.settings import RazorpaySettings
 
 #: Seconds for a connection, and without a byte of an answer. The core waits and repeats, not we.
 TIMEOUT = (4.0, 10.0)
-#: Calls at once; each holds a thread while it waits.
-THREADS = 16
+#: Calls at once, each in a thread of its own; `requests` keeps as many connections.
+THREADS = 10
 
+_NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 T = TypeVar("T")
-#: One call of the SDK, which it is given first.
-Act = Callable[..., Any]
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+    description: str = ""
+
+
+class _Answer(msgspec.Struct):
+    error: _Error | None = None
 
 
 class Client:
     """Typed calls. All raise Rejected and Unavailable; `write` raises OutcomeUnknown too.
 
-    An `act` must hand its own dicts to the SDK: the default arguments there are shared by all
-    threads, and `payment.capture` writes the amount into its one.
+    Give the SDK dicts of your own: the default arguments there are shared by all threads, and
+    `payment.capture` writes the amount into its one.
     """
 
     def __init__(self, settings: RazorpaySettings) -> None:
         self._session = _Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         auth = (settings.key_id, settings.key_secret)
-        self._sdk = razorpay.Client(self._session, auth, base_url=settings.api_base)
+        self.sdk = razorpay.Client(self._session, auth, base_url=settings.api_base)
         self._limiter = CapacityLimiter(THREADS)
 
-    async def read(self, kind: type[T], act: Act, *terms: object) -> T:
-        """A call that changes nothing."""
-        return await self._call(kind, Unavailable, act, *terms)
-
-    async def write(self, kind: type[T], act: Act) -> T:
-        """A call that moves something."""
-        return await self._call(kind, OutcomeUnknown, act)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
-    async def _call(self, kind: type[T], doubt: type[ProviderError], act: Act, *terms: object) -> T:
-        answer = await to_thread.run_sync(act, self._sdk, *terms, limiter=self._limiter)
+    async def write(self, kind: type[T], call: Callable[..., Any], *terms: Any, **more: Any) -> T:
+        """A call of the SDK that moves something."""
+        call = partial(call, *terms, **more)
+        answer = await to_thread.run_sync(call, limiter=self._limiter)
         try:
             return msgspec.convert(answer, kind)
         except msgspec.ValidationError:
-            words = f"Razorpay answered with something that is no {kind.__name__}"
-            raise doubt(words) from None
+            raise OutcomeUnknown(f"Razorpay's answer is no {kind.__name__}") from None
+
+    async def read(self, kind: type[T], call: Callable[..., Any], *terms: Any) -> T:
+        """A call that changes nothing: what is in doubt may simply be asked again."""
+        try:
+            return await self.write(kind, call, *terms)
+        except OutcomeUnknown as doubt:
+            raise Unavailable(doubt.detail, provider_code=doubt.provider_code) from None
+
+    def close(self) -> None:
+        """Close every connection now; `requests` leaves that to the garbage collector."""
+        for adapter in self._session.adapters.values():
+            pools = vars(adapter)["poolmanager"].pools
+            for key in pools.keys():  # noqa: SIM118  # it cannot be iterated over
+                pools[key].close()
 
 
 class _Session(requests.Session):
     """Sends as `requests` does, and raises the gateway's errors instead of its own."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=THREADS)
-        self.mount("http://", self._adapter)
-        self.mount("https://", self._adapter)
-
-    def close(self) -> None:
-        """Close every connection now; `requests` leaves that to the garbage collector."""
-        pools = self._adapter.poolmanager.pools
-        for key in pools.keys():  # noqa: SIM118  # it cannot be iterated over
-            pools[key].close()
-        super().close()
-
     def request(  # type: ignore[override]  # the SDK gives everything by name
         self, method: str, url: str, **options: Any
     ) -> requests.Response:
         """The answer, if it is a 2xx with a JSON object."""
-        doubt = Unavailable if method.upper() == "GET" else OutcomeUnknown
         options |= {"timeout": TIMEOUT, "allow_redirects": False}
         try:
             response = super().request(method, url, **options)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if _unsent(error):
-                raise Unavailable(f"Razorpay cannot be reached: {type(error).__name__}") from None
-            raise doubt(f"no answer from Razorpay: {type(error).__name__}") from None
+            # urllib3 says inside of what `requests` raises that the connection never came to be.
+            reason = getattr(error.args[0], "reason", None) if error.args else None
+            cause = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) else None
+            unsent = isinstance(reason, _NOT_SENT) or isinstance(
+                cause, ssl.SSLCertVerificationError
+            )
+            raised = Unavailable if unsent else OutcomeUnknown
+            raise raised(f"no answer from Razorpay: {type(error).__name__}") from None
         try:
-            body = response.json()
-        except (ValueError, RecursionError):
-            body = None
+            answer = msgspec.json.decode(response.content, type=_Answer)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise _failure(response, None) from None
         if not 200 <= response.status_code < 300:
-            raise _refusal(response, body.get("error") if isinstance(body, dict) else None, doubt)
-        if not isinstance(body, dict):
-            raise doubt(f"Razorpay answered {response.status_code} with something unreadable")
+            raise _failure(response, answer.error)
         return response
 
 
-def _unsent(error: Exception) -> bool:
-    """Whether the connection never came to be; urllib3 says so inside what `requests` raises."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    cause = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) else None
-    never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    return isinstance(reason, never) or isinstance(cause, ssl.SSLCertVerificationError)
-
-
-def _refusal(
-    response: requests.Response, error: object, doubt: type[ProviderError]
-) -> ProviderError:
-    """What an answer that is no 2xx means. `error` is the member of that name of its body."""
-    status = response.status_code
-    told = error if isinstance(error, dict) else {}
-    code, words = str(told.get("code") or ""), str(told.get("description") or "")[:300]
+def _failure(response: requests.Response, error: _Error | None) -> ProviderError:
+    """What an answer means that is no success."""
+    status, told = response.status_code, error or _Error()
+    code, words = told.code, told.description[:300]
     detail = f"Razorpay answered {status} {code}: {words}".rstrip(" :")
     if status in (401, 403):
         detail += " (check RAZORPAY_KEY_ID and RAZORPAY_KEY_SECRET)"
     if status in (401, 403, 429) or (status == 409 and "in progress" in words):
         after = response.headers.get("Retry-After", "")
-        wait = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
+        wait = float(after) if re.fullmatch("[0-9]{1,5}", after) else None
         return Unavailable(detail, provider_code=code, retry_after=wait)
-    theirs = code == "BAD_REQUEST_ERROR" or (status == 404 and isinstance(error, dict))
+    theirs = code == "BAD_REQUEST_ERROR" or (status == 404 and error)
     if theirs and 400 <= status < 500 and status != 408:
         return Rejected(detail, provider_code=code or "NOT_FOUND")
-    return doubt(detail, provider_code=code)
+    return OutcomeUnknown(detail, provider_code=code)

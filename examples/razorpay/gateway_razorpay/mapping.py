@@ -31,19 +31,16 @@ PAYMENT_NOTE, REFUND_NOTE, KEY_NOTE = "gateway_payment", "gateway_refund", "gate
 
 _REFUND: dict[str, facts.RefundStatus]
 _REFUND = {"pending": "pending", "processed": "succeeded", "failed": "failed"}
-_DISPUTE: dict[str, facts.DisputeStatus] = {
-    "open": "needs_response",
-    "under_review": "under_review",
-    "won": "won",
-    "lost": "lost",
-    "closed": "prevented",  # an inquiry that ended without taking the money
-}
 _BRANDS = {"american express": "amex", "diners club": "diners"}
-_LINK_OF = re.compile(r"#([A-Za-z0-9]{14})")
 
 Facts = Iterator[facts.ProviderFact]
 Units = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=1 << 35)]
+
+
+def time(seconds: int) -> datetime:
+    """Unix time as UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Entity(msgspec.Struct, kw_only=True):
@@ -61,26 +58,50 @@ class Entity(msgspec.Struct, kw_only=True):
         value = self.notes.get(name) if isinstance(self.notes, dict) else None
         return value if isinstance(value, str) else None
 
+    def ids(self) -> tuple[str, ...]:
+        """All ids by which its payment is known."""
+        return (self.id,)
 
-class Paid(msgspec.Struct):
-    payment_id: str
+    def tells(self) -> Facts:
+        """What it tells. Of a status that we do not know, just that."""
+        yield self.unknown(f"{type(self).__name__.lower()} {self.status}")
+
+    def unknown(self, words: str) -> facts.Unrecognized:
+        """Something that we have no fact for."""
+        return facts.Unrecognized(object_id=self.id, state=words[:100], at=time(self.created_at))
 
 
-class Link(Entity):
+class Link(Entity, kw_only=True):
     """A payment link. It has an order once somebody tries to pay."""
 
-    short_url: str = ""
+    short_url: str
     reference_id: str | None = None
     order_id: str | None = None
-    payments: list[Paid] | None = None
+    payments: list[dict[str, Any]] | None = None
     expire_by: Seconds | None = None
-    expired_at: Seconds | None = None
-    cancelled_at: Seconds | None = None
+    updated_at: Seconds | None = None
 
     @property
     def expires_at(self) -> datetime | None:
         """The end of its time, if it has one."""
         return time(self.expire_by) if self.expire_by else None
+
+    def tells(self) -> Facts:
+        """What the link itself tells; of the money, only its payments do."""
+        at = time(self.updated_at or self.created_at)
+        yield facts.ProviderIds(ids=(self.id,))
+        match self.status:
+            case "created":
+                url, until = self.short_url, self.expires_at
+                yield facts.CheckoutOpened(provider_order_id=self.id, url=url, expires_at=until)
+            case "cancelled":
+                yield facts.Canceled(object_id=self.id, at=at)
+            case "expired":
+                yield facts.Expired(object_id=self.id, at=at)
+            case "paid" | "partially_paid":
+                pass
+            case _:
+                yield from super().tells()
 
 
 class Card(msgspec.Struct):
@@ -104,132 +125,77 @@ class Payment(Entity):
     error_description: str | None = None
 
     @property
-    def link_id(self) -> str | None:
-        """The link it belongs to: its description is the link's id without the prefix."""
-        match = _LINK_OF.fullmatch(self.description or "")
-        return f"plink_{match[1]}" if match else None
-
-    @property
     def is_captured(self) -> bool:
         """By the status: in events, the flag is sometimes true before it is so."""
-        given_back_unused = self.status == "refunded" and self.captured is False
-        return self.status in ("captured", "refunded") and not given_back_unused
+        kept = self.captured is not False  # else it went back because nobody captured it
+        return self.status == "captured" or (self.status == "refunded" and kept)
 
     @property
     def lacks_card(self) -> bool:
         """A payment by card shows the card only when it is read by itself, and asked to."""
-        paid = self.is_captured or self.status == "authorized"
-        return paid and self.method in ("card", "emi") and self.card is None
+        return self.method in ("card", "emi") and self.card is None
+
+    def ids(self) -> tuple[str, ...]:
+        """With its order and its link: the description is the link's id without the prefix."""
+        link = re.fullmatch(r"#([A-Za-z0-9]{14})", self.description or "")
+        return tuple(filter(None, (self.id, self.order_id, link and f"plink_{link[1]}")))
+
+    def tells(self) -> Facts:
+        """What has become of it. Given back because nobody captured it, it has expired."""
+        id, amount, currency, at = self.id, self.amount, self.currency, time(self.created_at)
+        match self.status:
+            case "created":
+                pass  # the buyer is still at it
+            case "failed":
+                code = self.error_reason or self.error_code or "payment_failed"
+                words = (self.error_description or "")[:200]
+                yield facts.Declined(attempt_id=id, code=code, at=at, message=words)
+            case "authorized":
+                yield facts.Pending(object_id=id, at=at, reason="authorized, not captured yet")
+                yield from self._about()
+            case _ if self.is_captured:
+                yield facts.Captured(capture_id=id, amount=amount, currency=currency, at=at)
+                yield from self._about()
+            case "refunded":
+                yield facts.Expired(object_id=id, at=at)
+            case _:
+                yield from super().tells()
+
+    def _about(self) -> Facts:
+        yield facts.ProviderIds(ids=self.ids(), payment_id=self.id)
+        if self.method and not self.lacks_card:
+            card = self.card or Card()
+            network = (card.network or "").lower()
+            brand = _BRANDS.get(network, network) or None
+            last4 = str(card.last4).zfill(4)[-4:] if card.last4 else None
+            yield facts.PaidWith(type=self.method, brand=brand, last4=last4)
+        # In what it is settled, if that is named.
+        net, currency = self.base_amount or self.amount, self.base_currency or self.currency
+        if self.fee is not None and (self.base_currency or net == self.amount):
+            net -= self.fee
+            yield facts.Fee(object_id=self.id, fee=self.fee, net=net, currency=currency)
 
 
 class Refund(Entity):
+    """Normal refunds cost nothing, and give no fee back."""
+
     payment_id: str
 
+    def ids(self) -> tuple[str, ...]:
+        """With its payment."""
+        return (self.id, self.payment_id)
 
-class Dispute(Entity):
-    payment_id: str
-    phase: str | None = None
-    reason_code: str | None = None
-    respond_by: Seconds | None = None
-
-
-def time(seconds: int) -> datetime:
-    """Unix time as UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def unknown(entity: Entity, words: str) -> facts.Unrecognized:
-    """Something about `entity` that we have no fact for."""
-    return facts.Unrecognized(object_id=entity.id, state=words[:100], at=time(entity.created_at))
-
-
-def link_facts(link: Link) -> Facts:
-    """What the link itself tells; of the money, only its payments do."""
-    yield facts.ProviderIds(ids=(link.id,))
-    match link.status:
-        case "created":
-            yield facts.CheckoutOpened(
-                provider_order_id=link.id, url=link.short_url, expires_at=link.expires_at
-            )
-        case "cancelled":
-            yield facts.Canceled(object_id=link.id, at=time(link.cancelled_at or link.created_at))
-        case "expired":
-            at = link.expired_at or link.expire_by or link.created_at
-            yield facts.Expired(object_id=link.id, at=time(at))
-        case "paid" | "partially_paid":
-            pass
-        case state:
-            yield unknown(link, f"payment link {state}")
-
-
-def payment_facts(payment: Payment) -> Facts:
-    """What has become of one try to pay. Given back because nobody captured it, it has expired."""
-    at = time(payment.created_at)
-    match payment.status:
-        case "created":
-            return  # the buyer is still at it
-        case "failed":
-            code = payment.error_reason or payment.error_code or "payment_failed"
-            words = (payment.error_description or "")[:200]
-            yield facts.Declined(attempt_id=payment.id, code=code, at=at, message=words)
+    def tells(self) -> Facts:
+        """Its status."""
+        if self.status not in _REFUND:
+            yield from super().tells()
             return
-        case "authorized":
-            yield facts.Pending(object_id=payment.id, at=at, reason="authorized, not captured yet")
-        case "captured" | "refunded" if payment.is_captured:
-            amount, currency = payment.amount, payment.currency
-            yield facts.Captured(capture_id=payment.id, amount=amount, currency=currency, at=at)
-        case "refunded":
-            yield facts.Expired(object_id=payment.id, at=at)
-            return
-        case state:
-            yield unknown(payment, f"payment {state}")
-            return
-    ids = (payment.id, payment.order_id) if payment.order_id else (payment.id,)
-    yield facts.ProviderIds(ids=ids, payment_id=payment.id)
-    if payment.method and not payment.lacks_card:
-        card = payment.card or Card()
-        network = (card.network or "").lower()
-        brand = _BRANDS.get(network, network) or None
-        last4 = str(card.last4).rjust(4, "0")[-4:] if card.last4 else None
-        yield facts.PaidWith(type=payment.method, brand=brand, last4=last4)
-    if payment.fee is not None:
-        amount, currency = payment.amount, payment.currency
-        if payment.base_currency and payment.base_amount is not None:  # what it is settled in
-            amount, currency = payment.base_amount, payment.base_currency
-        elif payment.base_amount not in (None, payment.amount):
-            return  # it is in a currency that is not named here
-        net = amount - payment.fee
-        yield facts.Fee(object_id=payment.id, fee=payment.fee, net=net, currency=currency)
-
-
-def refund_facts(refund: Refund) -> Facts:
-    """A refund's status. Normal refunds cost nothing, and give no fee back."""
-    if refund.status not in _REFUND:
-        yield unknown(refund, f"refund {refund.status}")
-        return
-    yield facts.RefundUpdated(
-        provider_refund_id=refund.id,
-        status=_REFUND[refund.status],
-        amount=refund.amount,
-        currency=refund.currency,
-        at=time(refund.created_at),
-        refund_id=refund.note(REFUND_NOTE),
-        capture_id=refund.payment_id,
-    )
-
-
-def dispute_facts(dispute: Dispute) -> Facts:
-    """A dispute's status. Before the chargeback it is a warning: no money is held."""
-    if dispute.status not in _DISPUTE:
-        yield unknown(dispute, f"dispute {dispute.status}")
-        return
-    early = dispute.phase in ("fraud", "retrieval") and dispute.status in ("open", "under_review")
-    yield facts.DisputeUpdated(
-        dispute_id=dispute.id,
-        status="warning" if early else _DISPUTE[dispute.status],
-        amount=dispute.amount,
-        currency=dispute.currency,
-        at=time(dispute.created_at),
-        reason=dispute.reason_code or "",
-        due_by=time(dispute.respond_by) if dispute.respond_by else None,
-    )
+        yield facts.RefundUpdated(
+            provider_refund_id=self.id,
+            status=_REFUND[self.status],
+            amount=self.amount,
+            currency=self.currency,
+            at=time(self.created_at),
+            refund_id=self.note(REFUND_NOTE),
+            capture_id=self.payment_id,
+        )

@@ -1,13 +1,12 @@
 """Razorpay's plugin, found by the entry point `razorpay`. The SDK is loaded when it is opened."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from gateway.provider import Capabilities, KeyWindows, OpenProvider, ProviderEvent
-from gateway_razorpay.mapping import CURRENCIES, SCALE
+from gateway.provider import Capabilities, KeyWindows, OpenProvider
+from gateway_razorpay import mapping, webhook
 from gateway_razorpay.settings import RazorpaySettings, read_settings
-from gateway_razorpay.webhook import read_event
 
 _DAY = 86_400
 #: A reference is taken for ever, a payment is captured and a link canceled once: no key expires.
@@ -19,32 +18,26 @@ class RazorpayPlugin:
 
     name = "razorpay"
     display_name = "Razorpay"
-    currencies: frozenset[str] | None = CURRENCIES
-    scale = SCALE
+    currencies: frozenset[str] | None = mapping.CURRENCIES
+    scale = mapping.SCALE
     capabilities = Capabilities(
         manual_capture=False,  # the account's Dashboard decides, not the request for a link
         partial_capture=False,
         partial_refund=True,
         multiple_refunds=True,
         cancel=True,
-        disputes=True,
+        disputes=False,
         settlement=False,
     )
     #: How long X-Refund-Idempotency is remembered is not documented; within a day it surely is.
     key_windows = KeyWindows(
         create=_FOR_EVER, confirm=_FOR_EVER, capture=0, cancel=_FOR_EVER, refund=_DAY
     )
+    settings = staticmethod(read_settings)
+    read_event = staticmethod(webhook.read_event)
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-
-    def settings(self, environment: Mapping[str, str]) -> RazorpaySettings | None:
-        """See `read_settings`."""
-        return read_settings(environment)
-
-    def read_event(self, body: bytes) -> ProviderEvent:
-        """See `webhook.read_event`."""
-        return read_event(body)
 
     @asynccontextmanager
     async def open(self, settings: RazorpaySettings) -> AsyncIterator[OpenProvider]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from gateway.errors import SettingsError
 from gateway.provider import Mode
 
-NEEDED = ("RAZORPAY_KEY_ID", "RAZORPAY_KEY_SECRET", "RAZORPAY_WEBHOOK_SECRET")
 API_BASE = "https://api.razorpay.com"
-
-_KEY_ID = re.compile(r"rzp_(test|live)_[A-Za-z0-9]{1,64}")
-_SECRET = re.compile(r"[!-~]{1,256}")
-_HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-_HERE = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/[A-Za-z0-9/_-]*)?")
+_HERE = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/[A-Za-z0-9/_-]*)?"
+_FORMS = {
+    "RAZORPAY_KEY_ID": r"rzp_(test|live)_[A-Za-z0-9]{1,64}",
+    "RAZORPAY_KEY_SECRET": r"[!-~]{1,256}",
+    "RAZORPAY_WEBHOOK_SECRET": r"[^\s,]+(\s*,\s*[^\s,]+)*",
+    "RAZORPAY_API_BASE": rf"https://[A-Za-z0-9.-]+(:[0-9]{{1,5}})?|{_HERE}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +33,15 @@ def read_settings(environment: Mapping[str, str]) -> RazorpaySettings | None:
 
     Raises SettingsError, one line that names the setting and never quotes a secret.
     """
-    given = {name: environment.get(name, "").strip() for name in (*NEEDED, "RAZORPAY_API_BASE")}
+    given = {name: environment.get(name, "").strip() for name in _FORMS}
     if not any(given.values()):
         return None
-    for name in NEEDED:
-        if not given[name]:
-            raise SettingsError(f"{name} is missing (other Razorpay settings are there)")
-    match = _KEY_ID.fullmatch(given["RAZORPAY_KEY_ID"])
-    if match is None:
-        raise SettingsError("RAZORPAY_KEY_ID must be a key id: rzp_test_… or rzp_live_…")
-    secrets = tuple(secret.strip() for secret in given["RAZORPAY_WEBHOOK_SECRET"].split(","))
-    if not all(_SECRET.fullmatch(secret) for secret in (given["RAZORPAY_KEY_SECRET"], *secrets)):
-        raise SettingsError(
-            "RAZORPAY_KEY_SECRET and RAZORPAY_WEBHOOK_SECRET must be printable, without a blank; "
-            "of the latter there may be several, with commas between them"
-        )
-    base = given["RAZORPAY_API_BASE"].rstrip("/") or API_BASE
-    if match[1] == "live" and base != API_BASE:
+    given["RAZORPAY_API_BASE"] = given["RAZORPAY_API_BASE"].rstrip("/") or API_BASE
+    for name, form in _FORMS.items():
+        if not re.fullmatch(form, given[name]):
+            raise SettingsError(f"{name} is missing or malformed: see the package's README.md")
+    key_id, key_secret, secrets, base = given.values()
+    mode: Mode = "live" if key_id.startswith("rzp_live_") else "test"
+    if mode == "live" and base != API_BASE:
         raise SettingsError(f"RAZORPAY_API_BASE must be {API_BASE} (or unset) with a live key")
-    if not (_HTTPS.fullmatch(base) or _HERE.fullmatch(base)):
-        raise SettingsError("RAZORPAY_API_BASE must be https://HOST, or http:// of this machine")
-    mode: Mode = "live" if match[1] == "live" else "test"
-    return RazorpaySettings(match[0], given["RAZORPAY_KEY_SECRET"], secrets, mode, base)
+    return RazorpaySettings(key_id, key_secret, tuple(re.split(r"\s*,\s*", secrets)), mode, base)

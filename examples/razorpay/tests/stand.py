@@ -89,15 +89,6 @@ class RazorpayStand(ProviderStand):
     async def refund_at_provider(self, checkout_id: str, money: Money) -> None:
         self.fake.account.refund(self.payment(checkout_id)["id"], {"amount": money.amount})
 
-    async def dispute(self, checkout_id: str) -> None:
-        self.fake.account.contest(self.payment(checkout_id)["id"])
-
-    async def decide_dispute(self, checkout_id: str, *, won: bool) -> None:
-        payment_id = self.payment(checkout_id)["id"]
-        disputes = self.fake.account.disputes.values()
-        (dispute,) = [one for one in disputes if one["payment_id"] == payment_id]
-        self.fake.account.decide(dispute["id"], "won" if won else "lost")
-
     def payment(self, checkout_id: str) -> Json:
         """The payment that the link was paid with."""
         order_id = self.fake.account.links[checkout_id]["order_id"]

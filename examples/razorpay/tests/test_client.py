@@ -47,9 +47,9 @@ async def errors(status: int, body: str, **headers: str) -> tuple[ProviderError,
 
     async with answering(handle) as client:
         with pytest.raises(ProviderError) as reading:
-            await client.read(Link, lambda sdk: sdk.payment_link.fetch("plink_1", {}))
+            await client.read(Link, client.sdk.payment_link.fetch, "plink_1", {})
         with pytest.raises(ProviderError) as writing:
-            await client.write(Link, lambda sdk: sdk.payment_link.create({}))
+            await client.write(Link, client.sdk.payment_link.create, {})
     return reading.value, writing.value
 
 
@@ -115,7 +115,7 @@ async def test_redirects_are_not_followed() -> None:
 
     async with answering(handle) as client:
         with pytest.raises(Unavailable):
-            await client.read(Link, lambda sdk: sdk.payment_link.fetch("plink_1", {}))
+            await client.read(Link, client.sdk.payment_link.fetch, "plink_1", {})
     assert seen == ["/v1/payment_links/plink_1"]
 
 
@@ -129,12 +129,12 @@ async def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
 
     async with answering(handle) as client:
         with pytest.raises(OutcomeUnknown):
-            await client.write(Link, lambda sdk: sdk.payment_link.create({}))
+            await client.write(Link, client.sdk.payment_link.create, {})
     settings = plugin.settings(Fake().environment("http://127.0.0.1:9"))
     assert settings is not None
     client = Client(settings)
     with pytest.raises(Unavailable):
-        await client.write(Link, lambda sdk: sdk.payment_link.create({}))
+        await client.write(Link, client.sdk.payment_link.create, {})
     client.close()
     assert capfd.readouterr() == ("", "")
 

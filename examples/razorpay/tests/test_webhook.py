@@ -113,7 +113,7 @@ async def test_money_that_went_back_by_itself(fake: Fake, adapter: RazorpayAdapt
 
 def test_types() -> None:
     """Of others nothing is read, whatever is in them."""
-    assert len(ASK | TELL) == 16
+    assert len(ASK | TELL) == 10
     for type in ("order.paid", "payment_link.partially_paid", "invoice.paid", "payment.downtime"):
         read = read_event(event(type, 1, payment={"odd": True}))
         assert read.ignored

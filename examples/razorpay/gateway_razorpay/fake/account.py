@@ -1,4 +1,4 @@
-"""One merchant's account: links, payments, refunds, disputes, and the rules between them.
+"""One merchant's account: links, payments, refunds, and the rules between them.
 
 Objects are the JSON that the API answers with. Docs: https://razorpay.com/docs/api/
 """
@@ -15,7 +15,6 @@ from gateway_razorpay.fake.entities import (
     DAY,
     THREE_DECIMALS,
     Json,
-    new_dispute,
     new_link,
     new_payment,
     new_refund,
@@ -56,7 +55,6 @@ class Account:
     links: dict[str, Json] = field(default_factory=dict)
     payments: dict[str, Json] = field(default_factory=dict)
     refunds: dict[str, Json] = field(default_factory=dict)
-    disputes: dict[str, Json] = field(default_factory=dict)
     kept: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     # --- links ------------------------------------------------------------------------------------
@@ -128,13 +126,15 @@ class Account:
             raise Refused("cannot cancel or expire an already paid/partially paid link")
         if link["status"] != "created":
             raise Refused("cannot cancel or expire an expired link")
-        link |= {"status": "cancelled", "cancelled_at": int(self.now())}
+        now = int(self.now())
+        link |= {"status": "cancelled", "cancelled_at": now, "updated_at": now}
         self._tell("payment_link.cancelled", payment_link=link)
         return link
 
     def expire(self, id: str) -> None:
         """Its time is over."""
-        self.links[id] |= {"status": "expired", "expired_at": int(self.now())}
+        now = int(self.now())
+        self.links[id] |= {"status": "expired", "expired_at": now, "updated_at": now}
         self._tell("payment_link.expired", payment_link=self.links[id])
 
     # --- payments ---------------------------------------------------------------------------------
@@ -278,25 +278,6 @@ class Account:
         if status == "processed":
             self._tell("refund.processed", refund=refund, payment=payment)
         return refund
-
-    # --- disputes ---------------------------------------------------------------------------------
-
-    def contest(self, payment_id: str) -> Json:
-        """The buyer's bank asks for the money back."""
-        payment = self.payments[payment_id]
-        dispute = new_dispute(payment, int(self.now()))
-        self.disputes[dispute["id"]] = dispute
-        self._tell("payment.dispute.created", payment=payment, dispute=dispute)
-        return dispute
-
-    def decide(self, dispute_id: str, status: str) -> None:
-        """It ends: `won`, `lost` or `closed`."""
-        dispute = self.disputes[dispute_id]
-        dispute["status"] = status
-        if status == "lost":
-            dispute["amount_deducted"] = dispute["amount"]
-        payment = self.payments[dispute["payment_id"]]
-        self._tell(f"payment.dispute.{status}", payment=payment, dispute=dispute)
 
     # --- all of them ------------------------------------------------------------------------------
 

@@ -114,23 +114,6 @@ def new_refund(payment: Json, amount: int, notes: Any, status: str, now: int) ->
     }
 
 
-def new_dispute(payment: Json, now: int) -> Json:
-    """A chargeback over all of a payment."""
-    return {
-        "id": f"disp_{secrets.token_hex(7)}",
-        "entity": "dispute",
-        "payment_id": payment["id"],
-        "amount": payment["amount"],
-        "currency": payment["currency"],
-        "amount_deducted": 0,
-        "reason_code": "goods_or_services_not_received",
-        "respond_by": now + 7 * DAY,
-        "status": "open",
-        "phase": "chargeback",
-        "created_at": now,
-    }
-
-
 def _converted(link: Json) -> int:
     """The amount in paise, say."""
     decimals = 0 if link["currency"] in ZERO_DECIMALS else 2
