@@ -115,9 +115,15 @@ class Recorder:
             line = f"conformance: {name} keeps {sum(run.kept.values())} of {len(run.kept)} rules"
             if self._writes:
                 line += "; written" if result and run.path else "; not all ran: nothing written"
+            elif result and run.path and not _is_written(result, Path(run.path)):
+                line += "; its package says otherwise: run with --conformance-write"
             terminalreporter.write_line(line)
             for rule, why in sorted(result.waived.items()) if result else ():
                 terminalreporter.write_line(f"  not asked: {rule} ({why})")
+
+
+def _is_written(proofs: Proofs, path: Path) -> bool:
+    return path.is_file() and path.read_bytes() == written(proofs)
 
 
 def written(proofs: Proofs) -> bytes:

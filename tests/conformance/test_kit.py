@@ -205,6 +205,31 @@ def test_a_run_is_recorded(tmp_path: Any) -> None:
     assert not kept.proven("refund")
 
 
+class _Terminal:
+    """Remembers what is written to it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write_line(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_the_summary_says_what_was_not_asked_and_what_is_stale(tmp_path: Any) -> None:
+    asked = Proofs("stripe", {"a": True}, {"c": "it cannot"}, {"refund": ["a"]})
+    file = tmp_path / "conformance.json"
+    whole = {"asked": msgspec.to_builtins(asked), "path": str(file)}
+    recorder, terminal = Recorder(writes=False), _Terminal()
+    recorder.pytest_runtest_logreport(_report("a", "passed", **whole))
+    recorder.pytest_terminal_summary(cast(Any, terminal))
+    file.write_bytes(written(asked))
+    recorder.pytest_terminal_summary(cast(Any, terminal))
+    stale, why, current, again = terminal.lines
+    assert current == "conformance: stripe keeps 1 of 1 rules"
+    assert stale == f"{current}; its package says otherwise: run with --conformance-write"
+    assert why == again == "  not asked: c (it cannot)"
+
+
 def test_a_rule_that_is_never_run_proves_nothing() -> None:
     run = Run()
     run.hear({"rule": "a"}, _report("a", "passed"))

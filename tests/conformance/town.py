@@ -1,6 +1,7 @@
 """The sandbox in a thread of its own, and what both stands have in common."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -119,9 +120,9 @@ class SandboxStand(ProviderStand):
 
         await self.town.do(move)
 
+    @abstractmethod
     async def checkouts(self, side: Any, payment_id: str) -> tuple[str, ...]:
         """The ids of the payment's checkouts."""
-        raise NotImplementedError
 
     async def books(self, payment_id: str) -> Books:
         async def read(side: ProviderSide) -> Books:
