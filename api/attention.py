@@ -69,7 +69,10 @@ async def resolve_item(
     caller: NamedDependency[Caller],
     data: JSONBody[Resolution] = Resolution(),  # noqa: B008 (frozen)
 ) -> AttentionItem:
-    """You have dealt with it: `{"note": …}` says how. If it reads otherwise later, it is back."""
+    """You have dealt with it; `{"note": …}` may say how. If it reads otherwise later, it is back.
+
+    One that is resolved already stays as it is: 409 for a note that it does not have.
+    """
     return await resolve(
         services.ctx, _merchants(caller), caller.livemode, item_id, caller.key_id, data.note
     )

@@ -8,7 +8,8 @@ from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.deliveries import DeliveryStatus
-from gateway.endpoints import DeliveryDetail, DeliveryResource
+from gateway.endpoints import EVENT_TYPES, DeliveryDetail, DeliveryResource
+from gateway.errors import InvalidRequest
 
 
 @get(
@@ -27,6 +28,8 @@ async def list_deliveries(
     event: FromQuery[str | None] = None,
 ) -> Page[DeliveryResource]:
     """Deliveries, newest first. `event` is an event's id, or a type such as `order.paid`."""
+    if event is not None and not event.startswith("evt_") and event not in EVENT_TYPES:
+        raise InvalidRequest("this is neither an event's id nor a type of event", path="event")
     deliveries, last = await services.delivery_log.page(
         caller.merchant_id,
         caller.livemode,
@@ -56,7 +59,10 @@ async def read(
 async def resend(
     delivery_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> DeliveryDetail:
-    """Send it now, delivered before or not, under the same `webhook-id`."""
+    """Send it again, delivered before or not, under the same `webhook-id`.
+
+    At once; while nothing is sent to its endpoint, not before `next_try_at`.
+    """
     delivery = await services.delivery_log.resend(caller.merchant_id, caller.livemode, delivery_id)
     services.outgoing.set()
     return delivery

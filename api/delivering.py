@@ -5,20 +5,19 @@ the few of them that it may have, and nobody else's.
 """
 
 import asyncio
+from collections import Counter
 from datetime import datetime
 
 from standardwebhooks.webhooks import Webhook
 
 from api.logs import log
 from api.wiring import Services
-from gateway.deliveries import Reply
+from gateway.deliveries import PER_PROCESS, Reply
 from gateway.endpoints import SentRequest
 from gateway.errors import StoreUnavailable
 from storage.deliveries import Claimed
 
 _POLL_SECONDS = 1.0
-#: Deliveries under way at once in this process.
-_MOST = 256
 _USER_AGENT = "payment-gateway-webhooks/1"
 
 
@@ -27,18 +26,21 @@ class Deliverer:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._under_way: set[asyncio.Task[None]] = set()
+        #: Each with its endpoint.
+        self._under_way: dict[asyncio.Task[None], str] = {}
 
     async def start_due(self) -> int:
         """Place new events, and start the deliveries that are due. Returns how many there were."""
         ctx = self._services.ctx
         placed = await self._services.feed.place()
-        now, room = ctx.now(), _MOST - len(self._under_way)
-        claimed = await self._services.deliveries.claim(now, now + ctx.lease, room) if room else []
+        now, free = ctx.now(), PER_PROCESS - len(self._under_way)
+        busy = Counter(self._under_way.values())
+        claim = self._services.deliveries.claim
+        claimed = await claim(now, now + ctx.lease, free, busy) if free else []
         for item in claimed:
             task = asyncio.create_task(self._deliver(item), name="delivery")
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way[task] = item.endpoint_id
+            task.add_done_callback(self._under_way.pop)
         return placed + len(claimed)
 
     async def finish(self) -> None:
@@ -59,7 +61,7 @@ class Deliverer:
             except Exception:  # a loop that dies quietly would leave everything undelivered
                 log.exception("deliveries stumbled, trying again")
                 busy = 0
-            if not busy or len(self._under_way) >= _MOST:
+            if not busy or len(self._under_way) >= PER_PROCESS:
                 await self._until_more(stop)
         await self.finish()
 

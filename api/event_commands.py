@@ -31,7 +31,8 @@ def events() -> None:
 def resend_command(id: str, as_json: bool) -> None:
     """Send a merchant's event again: one delivery, or to every endpoint that asks for it.
 
-    A worker sends it, at once. It keeps its `webhook-id`, so that who has it already can tell.
+    A worker sends it, as soon as its endpoint's circuit lets it through. It keeps its `webhook-id`,
+    so that who has it already can tell.
     """
     deliveries = asyncio.run(_resend(id))
     if as_json:

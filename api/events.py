@@ -74,7 +74,7 @@ def _place(cursor: str | None) -> int:
 
 @get(
     "/",
-    guards=[only_filters("type", "order")],
+    guards=[only_filters("type", "order", several=("type",))],
     summary="Follow the events",
     operation_id="listEvents",
 )

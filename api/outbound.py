@@ -9,16 +9,20 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import re
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import LooseHeaders
 from yarl import URL
 
@@ -28,6 +32,9 @@ SECONDS = 15.0
 #: The most that is read of an answer.
 MOST_BYTES = 4096
 _LONGEST_URL = 2000
+_LONGEST_NAME = 253
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.ASCII | re.IGNORECASE)
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)[ \r\n]")
 #: Threads that ask the resolver: names that do not answer must not hold up those that do.
 _RESOLVERS = 32
 
@@ -88,6 +95,10 @@ def check_url(url: str, *, livemode: bool, loopback: bool) -> URL:
         )
     if "#" in url or "\\" in url:
         raise UnsafeUrl("it must not hold # or \\")
+    if parsed.explicit_port == 0:
+        raise UnsafeUrl("its port is not one that can be connected to")
+    if ":" not in host and not _is_name(host):
+        raise UnsafeUrl("its host is not a name")
     if _is_numeric(host) and not admitted(host, loopback=loopback and not livemode):
         raise UnsafeUrl("its address is not a public one")
     return parsed
@@ -97,6 +108,27 @@ def _is_numeric(host: str) -> bool:
     """An IP address, or what some resolver would take for one (127.1, 0177.0.0.1, 0x7f000001)."""
     last = host.rstrip(".").rpartition(".")[2].lower()
     return ":" in host or last.isdigit() or last.startswith("0x")
+
+
+def _is_name(host: str) -> bool:
+    """What the domain name system can hold: labels of 1 to 63 characters."""
+    name = host.removesuffix(".")
+    return len(name) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, name.split(".")))
+
+
+class _Answer(ResponseHandler):
+    """Tells the status even where the rest is not HTTP, as after a 204 that has a body."""
+
+    _beginning = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what came; errors get the status line's code instead of aiohttp's own."""
+        self._beginning = (self._beginning + data)[:16]
+        super().data_received(data)
+        error = self.exception()
+        if isinstance(error, HttpProcessingError):
+            line = _STATUS_LINE.match(self._beginning)
+            error.code = int(line[1]) if line else 0
 
 
 class _Sockets:
@@ -182,11 +214,13 @@ class Outbound:
                     response.status,
                     body=content,
                     retry_after=response.headers.get("Retry-After", "")[:64],
-                    error="" if 200 <= response.status < 300 else f"answered {response.status}",
+                    error=_failure(response.status),
                 )
         except TimeoutError:
             return reply(None, error=f"no answer within {SECONDS:.0f} seconds")
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, aiohttp.ClientResponseError) and error.status:
+                return reply(error.status, error=_failure(error.status))
             return reply(None, error=_reason(error))
 
 
@@ -200,6 +234,10 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
                 break
             content += chunk
     return content
+
+
+def _failure(status: int) -> str:
+    return "" if 200 <= status < 300 else f"answered {status}"
 
 
 def _reason(error: Exception) -> str:
@@ -237,6 +275,9 @@ async def open_outbound(
                 limit=0,  # the callers are bounded
                 ssl=tls,
             )
+            # aiohttp has no public way to name the protocol; tests/webhooks sees that this one is.
+            protocol: type[ResponseHandler] = _Answer
+            connector._factory = partial(protocol, loop=asyncio.get_running_loop())
             return await stack.enter_async_context(
                 aiohttp.ClientSession(
                     connector=connector,

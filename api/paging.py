@@ -34,12 +34,19 @@ def known_filter(name: str, known: Collection[str]) -> None:
         raise InvalidRequest(f"there is no filter {name[:64]!r}", path=name[:64])
 
 
-def only_filters(*known: str) -> Guard:
-    """Guard: these filters, `limit` and `cursor`, and no others. Raises InvalidRequest."""
+def only_filters(*known: str, several: Collection[str] = ()) -> Guard:
+    """Guard: these filters, `limit` and `cursor`, and no others, each with a value and once.
+
+    Those in `several` may be repeated. Raises InvalidRequest.
+    """
 
     def check(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        for name in connection.query_params:
+        for name, values in connection.query_params.dict().items():
             known_filter(name, (*known, "limit", "cursor"))
+            if "" in values:
+                raise InvalidRequest("give it a value, or leave it out", path=name)
+            if len(values) > 1 and name not in several:
+                raise InvalidRequest("give it once", path=name)
 
     return check
 

@@ -1,6 +1,6 @@
 """/v1/webhook_endpoints: where a merchant is told what happens."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -171,7 +171,10 @@ async def remove(
 async def rotate(
     endpoint_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> EndpointWithSecret:
-    """A new secret, shown this once. For 24 hours the old one signs beside it."""
+    """A new secret, shown this once. The one before signs beside it for 24 hours more.
+
+    Asked again, since the answer was lost, it makes another: each one signs until its day is over.
+    """
     endpoint, secret = await services.endpoints.rotate(
         caller.merchant_id, caller.livemode, endpoint_id
     )
@@ -182,7 +185,10 @@ async def rotate(
 async def test(
     endpoint_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> DeliveryDetail:
-    """Send an `endpoint.test` event to this endpoint alone, and return its delivery."""
+    """Send an `endpoint.test` event to this endpoint alone, and return its delivery.
+
+    At once; while nothing is sent to the endpoint, not before `next_try_at`.
+    """
     delivery = await services.delivery_log.test(caller.merchant_id, caller.livemode, endpoint_id)
     services.outgoing.set()
     return delivery
@@ -203,8 +209,13 @@ async def recover(
     caller: NamedDependency[Caller],
 ) -> Recovery:
     """Send the events since then that it did not receive, oldest first."""
+    try:
+        since = data.since.astimezone(UTC)
+    except OverflowError:
+        detail = "this is before the year 1 or after 9999 in UTC"
+        raise InvalidRequest(detail, path="since") from None
     recovered = await services.delivery_log.recover(
-        caller.merchant_id, caller.livemode, endpoint_id, data.since
+        caller.merchant_id, caller.livemode, endpoint_id, since
     )
     services.outgoing.set()
     return Recovery(endpoint_id, data.since, recovered)

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from gateway.context import Context
-from gateway.errors import NotFound
+from gateway.errors import Conflict, NotFound
 from gateway.facts import AttentionKind, AttentionResolved
 from gateway.ports import Transaction
 from gateway.recording import entry, record
@@ -43,8 +43,9 @@ class AttentionItem(msgspec.Struct, frozen=True):
 async def resolve(
     ctx: Context, merchant_ids: tuple[str, ...], livemode: bool, item_id: str, by: str, note: str
 ) -> AttentionItem:
-    """Take an item off the list; one that is resolved already stays as it was. Raises NotFound.
+    """Take an item off the list; one that is resolved already stays as it was.
 
+    Raises NotFound, and Conflict for a note that one that is resolved cannot be given any more.
     `merchant_ids`: whose items the caller may resolve; the empty one stands for nobody's.
     """
     async with ctx.store.transaction() as tx:
@@ -52,6 +53,8 @@ async def resolve(
         locked = await tx.lock_order(merchant_id, item.order) if item.order else None
         _, item = await _find(tx, merchant_ids, livemode, item_id)  # as it is under the lock
         if item.status == "resolved":
+            if note and note != item.note:
+                raise Conflict("it has been resolved meanwhile, and your note was not kept")
             return item
         resolved = await tx.resolve_attention(merchant_id, item_id, by, note, ctx.now())
         if locked is not None:

@@ -29,8 +29,9 @@ MAX_TRIES = len(PAUSES) + 1
 #: Each pause is made up to this part longer or shorter, so that retries do not come in waves.
 JITTER = 0.1
 LONGEST_RETRY_AFTER = timedelta(hours=24)
-#: Deliveries under way at once to one endpoint.
+#: Deliveries under way at once to one endpoint, and in one process.
 PER_ENDPOINT = 4
+PER_PROCESS = 256
 #: So many tries of an earlier delivery of the same order hold the later ones back.
 ORDERED_TRIES = 3
 #: Failures in a row that open the circuit; it stays open for ever longer, doubling.
@@ -132,6 +133,15 @@ def judge(
         return Verdict("failed", now, after, disable=disable)
     pause = max(next_pause(tries, randomness), wait or timedelta())
     return Verdict("pending", now + pause, after, disable=disable)
+
+
+def slots(free: int) -> int:
+    """How many deliveries an endpoint may have under way where so many of the process's are free.
+
+    The second half is for endpoints with nothing under way: slow ones keep theirs for long, and
+    must not take all.
+    """
+    return PER_ENDPOINT if free > PER_PROCESS // 2 else 1
 
 
 def next_pause(tries: int, randomness: Callable[[int], bytes]) -> timedelta:

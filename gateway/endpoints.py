@@ -67,7 +67,8 @@ class DeliveryResource(msgspec.Struct, frozen=True):
     """One event on its way to one endpoint.
 
     `tries` counts those since it was made or last resent; `response_status` and `error` are the
-    latest one's. `next_try_at` is null while a try is under way, and once nothing more will come.
+    latest one's. `next_try_at`: when the next one is due, and the endpoint's circuit not open; null
+    while a try is under way, and once nothing more will come.
     """
 
     object: Literal["delivery"]

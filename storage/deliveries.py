@@ -5,7 +5,7 @@ changes an endpoint's deliveries locks the endpoint first: that is also what kee
 from sending it more at once than they should.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.deliveries import ORDERED_TRIES, PER_ENDPOINT, Reply, Verdict, judge
+from gateway.deliveries import ORDERED_TRIES, Reply, Verdict, judge, slots
 from gateway.endpoints import SentRequest, event_body
 from gateway.ids import Ids
 from gateway.ports import Clock
@@ -73,18 +73,26 @@ class Deliveries:
 
     # --- claiming ---------------------------------------------------------------------------------
 
-    async def claim(self, now: datetime, lease_until: datetime, limit: int) -> list[Claimed]:
-        """Lease what is due: up to `limit`, some of each endpoint whose circuit lets it through."""
+    async def claim(
+        self, now: datetime, lease_until: datetime, free: int, busy: Mapping[str, int] | None = None
+    ) -> list[Claimed]:
+        """Lease what is due: up to `free`, some of each endpoint whose circuit lets it through.
+
+        `busy`: how many this process has under way to which endpoint. Those with all they may
+        have are not looked at, lest there is no time for the others.
+        """
         d, e = t.deliveries.c, t.webhook_endpoints.c
         moment = self._database.moment(now)
         due = and_(d.status == "pending", d.run_at <= moment)
         async with self._database.read() as connection:  # an idle worker takes no lock
             if (await connection.execute(select(d.id).where(due).limit(1))).first() is None:
                 return []
+        full = [endpoint for endpoint, count in (busy or {}).items() if count >= slots(free)]
         ready = (
             select(t.webhook_endpoints)
             .where(
                 e.status == "enabled",
+                e.id.not_in(full),
                 or_(e.open_until.is_(None), e.open_until <= now),
                 exists().where(d.merchant_id == e.merchant_id, d.endpoint_id == e.id, due),
             )
@@ -95,7 +103,7 @@ class Deliveries:
         claimed: list[Claimed] = []
         async with self._database.write() as connection:
             for endpoint in (await connection.execute(ready)).all():
-                room = limit - len(claimed)
+                room = free - len(claimed)
                 claimed += await self._claim_of(connection, endpoint, now, lease_until, room)
         return claimed
 
@@ -113,7 +121,7 @@ class Deliveries:
         under_way = await connection.scalar(
             select(func.count()).select_from(t.deliveries).where(waiting, _under_way(moment))
         )
-        room = min(room, (1 if probe else PER_ENDPOINT) - (under_way or 0))
+        room = min(room, (1 if probe else slots(room)) - (under_way or 0))
         if room <= 0:
             return []
         due = (

@@ -27,6 +27,10 @@ from storage.feed import BATCH, TEST_EVENT, delivery_row, insert_deliveries
 _decode_request = msgspec.json.Decoder(SentRequest).decode
 #: What `resend` and `recover` do to a delivery: it starts anew, under the same event id.
 _AGAIN: dict[str, Any] = {"status": "pending", "attempts": 0}
+#: Deliveries as they are shown: with the time before which nothing is sent to their endpoint.
+_SHOWN = select(t.deliveries, t.webhook_endpoints.c.open_until).select_from(
+    t.deliveries.join(t.webhook_endpoints)
+)
 
 
 class DeliveryLog:
@@ -54,8 +58,7 @@ class DeliveryLog:
         """
         c = t.deliveries.c
         query = (
-            select(t.deliveries)
-            .where(c.merchant_id == merchant_id, c.livemode == livemode)
+            _SHOWN.where(c.merchant_id == merchant_id, c.livemode == livemode)
             .order_by(c.id.desc())
             .limit(limit + 1)
         )
@@ -77,7 +80,10 @@ class DeliveryLog:
             return await _detail(connection, merchant_id, livemode, delivery_id)
 
     async def resend(self, merchant_id: str, livemode: bool, delivery_id: str) -> DeliveryDetail:
-        """Send it now, whatever became of it. Raises NotFound, Conflict for a disabled endpoint."""
+        """Send it again, whatever became of it, as soon as its endpoint's circuit lets it through.
+
+        Raises NotFound, Conflict for a disabled endpoint.
+        """
         now, c = self._clock.now(), t.deliveries.c
         moment = self._database.moment(now)
         async with self._database.write() as connection:
@@ -99,7 +105,7 @@ class DeliveryLog:
     async def resend_event(
         self, merchant_id: str, livemode: bool, event_id: str
     ) -> list[DeliveryResource]:
-        """Send an event now to every enabled endpoint that asks for it, received before or not.
+        """Send an event again to every enabled endpoint that asks for it, received before or not.
 
         Raises NotFound.
         """
@@ -123,7 +129,7 @@ class DeliveryLog:
                 delivery_row(self._ids, one, event, now) for one in endpoints if one not in known
             ]
             await insert_deliveries(connection, self._database, new, now)
-            sent = select(t.deliveries).where(own, d.endpoint_id.in_(endpoints)).order_by(d.id)
+            sent = _SHOWN.where(own, d.endpoint_id.in_(endpoints)).order_by(d.id)
             return [DeliveryResource(**_fields(row)) for row in await connection.execute(sent)]
 
     async def test(self, merchant_id: str, livemode: bool, endpoint_id: str) -> DeliveryDetail:
@@ -257,9 +263,7 @@ async def _find(
     connection: AsyncConnection, merchant_id: str, livemode: bool, delivery_id: str
 ) -> Row[Any]:
     c = t.deliveries.c
-    query = select(t.deliveries).where(
-        c.merchant_id == merchant_id, c.livemode == livemode, c.id == delivery_id
-    )
+    query = _SHOWN.where(c.merchant_id == merchant_id, c.livemode == livemode, c.id == delivery_id)
     row = (await connection.execute(query)).first()
     if row is None:
         raise NotFound(f"there is no delivery {delivery_id}")
@@ -295,6 +299,7 @@ async def _detail(
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
     resting = row.status == "pending" and row.fence % 2 == 0
+    next_try_at = max(row.run_at, row.open_until or row.run_at)
     return {
         "object": "delivery",
         "id": row.id,
@@ -308,7 +313,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "tries": row.attempts,
         "response_status": row.response_status,
         "error": row.error or None,
-        "next_try_at": row.run_at if resting else None,
+        "next_try_at": next_try_at if resting else None,
         "created_at": row.created_at,
         "delivered_at": row.delivered_at,
     }

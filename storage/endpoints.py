@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -17,8 +17,9 @@ from storage import tables as t
 from storage.engine import Database
 from storage.sealing import Sealer
 
-#: After a rotation, for so long both secrets sign.
+#: For so long after it was replaced a secret signs beside the newest; at most so many do.
 OVERLAP = timedelta(hours=24)
+MOST_REPLACED = 4
 #: Endpoints of one merchant in one mode: each event goes to all of them.
 MOST_ENDPOINTS = 50
 _SECRET_BYTES = 32
@@ -145,13 +146,24 @@ class Endpoints:
     async def rotate(
         self, merchant_id: str, livemode: bool, endpoint_id: str
     ) -> tuple[EndpointResource, str]:
-        """A new secret; the one before signs beside it for `OVERLAP`. Raises NotFound."""
+        """A new secret; each one before signs beside it until its `OVERLAP` is over.
+
+        Whoever asks again, since the answer was lost, silences none. Raises NotFound, and Conflict
+        where too many sign already.
+        """
         secret, now = self._new_secret(), self._clock.now()
         async with self._database.write() as connection:
             row = await _find(connection, merchant_id, livemode, endpoint_id, lock=True)
+            replaced = _replaced(row, now)
+            if len(replaced) >= MOST_REPLACED:
+                raise Conflict(
+                    f"{len(replaced)} of its secrets were replaced within 24 hours, and all still "
+                    f"sign; rotate again after {replaced[-1][1]:%Y-%m-%dT%H:%M:%SZ}"
+                )
+            earlier = (b"%b@%d" % (sealed, until.timestamp()) for sealed, until in replaced)
             values = {
                 "secret": self._sealer.seal(secret),
-                "previous_secret": row.secret,
+                "previous_secret": b" ".join((row.secret, *earlier)),
                 "previous_until": now + OVERLAP,
                 "updated_at": now,
             }
@@ -161,9 +173,7 @@ class Endpoints:
 
     def signing_secrets(self, row: Row[Any], now: datetime) -> tuple[str, ...]:
         """The secrets that sign now, the newest first; none when GATEWAY_SECRET_KEY was changed."""
-        sealed = [row.secret]
-        if row.previous_secret is not None and now < row.previous_until:
-            sealed.append(row.previous_secret)
+        sealed = (row.secret, *(secret for secret, _ in _replaced(row, now)))
         opened = (self._sealer.unseal(secret) for secret in sealed)
         return tuple(secret for secret in opened if secret is not None)
 
@@ -232,6 +242,19 @@ async def cancel_pending(connection: AsyncConnection, merchant_id: str, endpoint
         .where(c.merchant_id == merchant_id, c.endpoint_id == endpoint_id, c.status == "pending")
         .values(status="canceled")
     )
+
+
+def _replaced(row: Row[Any], now: datetime) -> list[tuple[bytes, datetime]]:
+    """The sealed secrets that sign beside the newest, the latest first, each with its end.
+
+    `previous_until` is the latest one's end; the others have theirs written beside them.
+    """
+    found = []
+    for entry in (row.previous_secret or b"").split():
+        sealed, _, seconds = entry.partition(b"@")
+        until = datetime.fromtimestamp(int(seconds), UTC) if seconds else row.previous_until
+        found.append((sealed, until))
+    return [(sealed, until) for sealed, until in found if now < until]
 
 
 def _of(merchant_id: str, livemode: bool) -> tuple[Any, ...]:

@@ -189,6 +189,7 @@ async def test_providers_are_those_of_the_keys_mode(gateway: Gateway) -> None:
             "manual_capture": True, "partial_capture": True, "partial_refund": True,
             "multiple_refunds": True, "cancel": True, "disputes": False, "settlement": False,
         },
+        "proven": None,
         "health": "unknown",
         "reason": None,
     }  # fmt: skip

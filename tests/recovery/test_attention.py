@@ -76,6 +76,10 @@ async def test_resolving_lasts_until_the_item_reads_otherwise(either: Gateway) -
     path = f"/v1/attention/{item['id']}/resolve"
     assert (await either.post(path, body={"notes": "x"})).status_code == 400
     assert (await either.post(path, body={"note": "agreed"})).status_code == 200
+    for again in ({"note": "agreed"}, {}):  # the answer was lost
+        assert (await either.post(path, body=again)).json()["note"] == "agreed"
+    refused = await either.post(path, body={"note": "refunded"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     await either.confirm(order)  # the provider says the same once more
     assert (await either.order(order))["attention"] == []
     await either.sandbox.control(

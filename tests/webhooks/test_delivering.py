@@ -1,6 +1,7 @@
 """Deliveries over real HTTP: signed, retried, paused, given up, and never confused."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -104,6 +105,30 @@ async def test_while_the_circuit_is_open_one_delivery_probes(
     assert len(receiver.got) == 2
 
 
+async def test_what_is_resent_while_the_circuit_is_open_says_when_it_is_due(
+    gateway: Gateway, receiver: Receiver
+) -> None:
+    endpoint = await gateway.endpoint(receiver.url)
+    path = f"/v1/webhook_endpoints/{endpoint['id']}"
+    receiver.always(500)
+    for _ in range(5):
+        await gateway.tell("order.paid")
+    await gateway.deliver()
+    receiver.always(200)
+    receiver.got.clear()
+    resent = await gateway.post(f"/v1/deliveries/{(await gateway.deliveries())[0]['id']}/resend")
+    tested = await gateway.post(f"{path}/test", status=201)
+    await gateway.deliver()
+    assert receiver.got == []
+    now = gateway.clock.now()
+    for delivery in (resent, tested, *await gateway.deliveries(status="pending")):
+        due = datetime.fromisoformat(delivery["next_try_at"])
+        assert timedelta(seconds=30) < due - now <= timedelta(minutes=6)
+    await gateway.http.patch(path, json={"status": "enabled"})  # nobody has to wait for it
+    await gateway.deliver()
+    assert sorted(ids(receiver.got)) == sorted([resent["event"], tested["event"]])
+
+
 async def test_a_slow_endpoint_delays_nobody(
     lone: Gateway, receiver: Receiver, other: Receiver
 ) -> None:
@@ -122,6 +147,31 @@ async def test_a_slow_endpoint_delays_nobody(
     pending = await lone.deliveries(status="pending", limit=500)
     assert len(pending) == 12 - len(receiver.got)
     assert all(delivery["next_try_at"] for delivery in pending)
+
+
+async def test_many_slow_endpoints_leave_room_for_others(
+    gateway: Gateway, receiver: Receiver, other: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All have more to be sent than they may have under way; one is looked at at a time."""
+    for module in ("gateway.deliveries", "api.delivering"):
+        monkeypatch.setattr(f"{module}.PER_PROCESS", 8)
+    monkeypatch.setattr("storage.deliveries._ENDPOINTS", 1)
+    for _ in range(3):
+        await gateway.endpoint(receiver.url, "order.paid")
+    await gateway.endpoint(other.url, "order.created")
+    receiver.gate.clear()
+    for _ in range(5):
+        await gateway.tell("order.paid")
+    deliverer = Deliverer(gateway.services)
+    while await deliverer.start_due():
+        pass
+    under_way = Counter(deliverer._under_way.values())
+    assert sorted(under_way.values()) == [1, 1, 4]
+    await gateway.tell("order.created")
+    await deliverer.start_due()
+    await other.has_receipted(1)
+    receiver.gate.set()
+    await deliverer.finish()
 
 
 async def test_gone_disables(gateway: Gateway, receiver: Receiver, other: Receiver) -> None:
@@ -215,6 +265,25 @@ async def test_rotation_overlaps_for_a_day(lone: Gateway, receiver: Receiver) ->
     assert signers == [2, 2, 1]
 
 
+async def test_rotating_again_silences_no_secret(lone: Gateway, receiver: Receiver) -> None:
+    """An answer was lost, so one asks again: the receiver still uses the secret before both."""
+    made = [await lone.endpoint(receiver.url)]
+    path = f"/v1/webhook_endpoints/{made[0]['id']}/rotate"
+    for _ in range(4):
+        lone.clock.advance(hours=5)
+        made.insert(0, await lone.post(path))
+    refused = await lone.post(path, status=409)
+    assert "rotate again after" in refused["detail"]
+    signers = []
+    for hours in (0, 8.9, 0.2, 4.9):  # the first was replaced at 5 h, the second at 10 h
+        lone.clock.advance(hours=hours)
+        await lone.tell("order.paid")
+        await lone.deliver()
+        signers.append(_signers(receiver.got[-1], *made))
+    assert signers == [5, 5, 4, 3]
+    await lone.post(path)
+
+
 def _signers(got: Received, *endpoints: dict[str, Any]) -> int:
     """How many signatures there are; each by one of the secrets, the newest first."""
     at = datetime.fromtimestamp(int(got.headers["webhook-timestamp"]), UTC)
@@ -250,13 +319,14 @@ async def test_later_events_wait_for_three_tries_only(gateway: Gateway, receiver
     elsewhere = await gateway.tell("order.created")
     receiver.answer = lambda got: web.Response(status=500 if got.id == first else 200)
     await gateway.deliver()
-    assert ids(receiver.got) == [first, elsewhere]
+    assert sorted(ids(receiver.got)) == sorted([first, elsewhere])  # side by side, in any order
+    receiver.got.clear()
     gateway.clock.advance(seconds=6)
     await gateway.deliver()
-    assert ids(receiver.got) == [first, elsewhere, first]
+    assert ids(receiver.got) == [first]
     gateway.clock.advance(minutes=6)
     await gateway.deliver()
-    assert ids(receiver.got) == [first, elsewhere, first, first, second]
+    assert ids(receiver.got) == [first, first, second]
     gateway.clock.advance(hours=1)
     receiver.always(200)
     await gateway.deliver()
@@ -307,8 +377,10 @@ async def test_recover(gateway: Gateway, receiver: Receiver) -> None:
     await gateway.deliver()
     assert sorted(ids(receiver.got)) == sorted([delivered, before[0], canceled, missed])
     assert early not in ids(receiver.got)
-    for wrong in ({}, {"since": "2026-01-01T00:00:00"}, {"since": "yesterday"}, {"since": 5}):
-        await gateway.post(f"{path}/recover", wrong, 400)
+    extremes = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+    for wrong in (None, "2026-01-01T00:00:00", "yesterday", 5, *extremes):
+        await gateway.post(f"{path}/recover", {"since": wrong}, 400)
+    await gateway.post(f"{path}/recover", {}, 400)
 
 
 async def test_recover_in_batches(

@@ -215,6 +215,37 @@ async def test_a_body_that_never_ends_is_a_receipt_all_the_same(
         await runner.cleanup()
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "error"),
+    [
+        (b"204 No Content\r\nContent-Length: 5\r\n\r\nhello", 204, ""),
+        (b"200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, ""),
+        (b"202 Accepted\r\nno header\r\n\r\n", 202, ""),
+        (b"500 Oops\r\nno header\r\n\r\n", 500, "answered 500"),
+        (b"2xx OK\r\n\r\n", None, "the connection broke off"),
+        (b"2000 OK\r\n\r\n", None, "the connection broke off"),
+    ],
+)
+async def test_a_status_line_counts_whatever_comes_after_it(
+    answer: bytes, status: int | None, error: str
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(b"HTTP/1.1 ")
+        await writer.drain()
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with (
+        await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+        open_outbound(loopback=True) as client,
+    ):
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        reply = await client.post(url, {}, b"{}", livemode=False)
+    assert (reply.status, reply.error) == (status, error)
+
+
 async def test_what_goes_wrong_is_told_in_words(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +282,14 @@ async def test_what_goes_wrong_is_told_in_words(
         ("https://example.com/a b", True, False, "spaces"),
         ("https://example.com/" + "a" * 2000, True, False, "2000"),
         ("example.com", True, False, "https://"),
+        ("https://under_score.example./", True, False, None),
+        (f"https://{'a' * 63}.example/", True, False, None),
+        (f"https://{'a' * 64}.example/", True, False, "name"),
+        (f"https://{'a.' * 127}aa/", True, False, "name"),
+        ("http://a..b/", False, True, "name"),
+        ("http://.example/", False, True, "name"),
+        ("http://127.0.0.1%00.x.example/", False, True, "name"),
+        ("http://x.example:0/", False, True, "port"),
     ],
 )
 def test_urls(url: str, livemode: bool, loopback: bool, why: str | None) -> None:
