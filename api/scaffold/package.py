@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: Lines of the templates have room for it, in several places at once.
 LONGEST_NAME = 24
 #: Words that stand for something else where a provider is named.
-_TAKEN = frozenset({"auto", "conformance"})
+_TAKEN = frozenset({"auto", "conformance", "gateway"})
 _SUFFIX = ".template"
 
 

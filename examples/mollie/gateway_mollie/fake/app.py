@@ -141,7 +141,7 @@ class Fake:
     @contextlib.asynccontextmanager
     async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["Fake"]:
         """Serve at `url`."""
-        runner = web.AppRunner(self._app(), access_log=None)
+        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1)
         await runner.setup()
         async with ClientSession(timeout=ClientTimeout(total=15)) as self._http:
             try:

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument(
         "--manual-capture",
         action="store_true",
-        help="leave payments authorized, as an account that captures by itself",
+        help="leave payments authorized, as an account that captures nothing by itself",
     )
     parser.add_argument(
         "--settles-in",

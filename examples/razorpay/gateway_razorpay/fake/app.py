@@ -113,7 +113,7 @@ class Fake:
 @asynccontextmanager
 async def running(fake: Fake, port: int = 0) -> AsyncIterator[Fake]:
     """Serve `fake` on 127.0.0.1; its `url` is set."""
-    runner = web.AppRunner(_application(fake), access_log=None)
+    runner = web.AppRunner(_application(fake), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
