@@ -34,15 +34,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the package alone is installed."""
     source, site = tmp_path_factory.mktemp("source") / "mollie", tmp_path_factory.mktemp("site")
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("tests", "build", "*.egg-info"))
-    command: list[str | Path] = [
-        BIN / "uv",
-        "pip",
-        "install",
-        "--no-deps",
-        "--target",
-        site,
-        source,
-    ]
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
+    command: list[Any] = [sys.executable, "-m", "pip", "install", *options, source]
     subprocess.run(command, check=True, capture_output=True, cwd=source)
     return site
 
