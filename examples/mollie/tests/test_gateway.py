@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -52,7 +51,7 @@ def process(command: list[Any], env: dict[str, str], cwd: Path) -> Iterator[Any]
     try:
         yield started.stdout
     finally:
-        started.send_signal(signal.SIGINT)
+        started.terminate()
         try:
             started.wait(20)
         finally:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -45,7 +44,7 @@ def process(command: list[Any], env: dict[str, str], cwd: Path) -> Iterator[str]
         assert started.stdout is not None  # it is a pipe
         yield started.stdout.readline()
     finally:
-        started.send_signal(signal.SIGINT)
+        started.terminate()
         try:
             started.wait(20)
         finally:
