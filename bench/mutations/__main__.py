@@ -14,12 +14,12 @@ from pathlib import Path
 
 import click
 
-from bench.mutations import paypal_bugs, stripe_bugs
+from bench.mutations import paypal_bugs, quiet_bugs, stripe_bugs
 from bench.mutations.planting import ROOT, Bug, Outdated
 from gateway.conformance import ProviderContract
 from gateway.conformance.subject import rules_of
 
-BUGS = (*stripe_bugs.BUGS, *paypal_bugs.BUGS)
+BUGS = (*stripe_bugs.BUGS, *quiet_bugs.BUGS, *paypal_bugs.BUGS)
 SURVIVES = "it survives"
 #: How a broken rule is told, at the beginning of a line or after the name of the exception.
 _RULE = re.compile(

@@ -28,6 +28,11 @@ GARBAGE: tuple[tuple[str, bytes], ...] = (
 )
 
 
+#: Answers of somebody on the way, or of a provider that has not decided yet.
+_HTML = b"<html><body><h1>Please come back later</h1></body></html>"
+_ELSEWHERE = "/moved-by-the-kit"
+
+
 class Misunderstanding(Subject):
     """Every call, with an answer that is none."""
 
@@ -77,6 +82,26 @@ class Misunderstanding(Subject):
                     fault = Fault("answer", status=status, body=body)
                     await meets(scene, call, fault, OutcomeUnknown, *mild)
             await recovers(scene, call, "server errors")
+
+    @rule(
+        "not-a-refusal",
+        "A redirect, 408, 409, and a 4xx whose body is not the provider's are OutcomeUnknown or "
+        "Unavailable, never Rejected; no redirect is followed.",
+        "A proxy on the way knows nothing of what was done, and 409 often means that the same key "
+        "is being worked on. Called refused, the order goes to another provider: two pages.",
+        proves="unknown_outcomes",
+    )
+    async def test_not_a_refusal(self, scene: Scene) -> None:
+        theirs = self.traits.error_body
+        answers = [(status, _HTML) for status in (301, 302, 307, 308, 400, 404, 410, 422)]
+        answers += [(status, body) for status in (408, 409) for body in (_HTML, theirs)]
+        for call in await calls(scene, reads=True):
+            for status, body in answers:
+                fault = Fault("answer", status=status, body=body)
+                fault.headers = {"location": scene.proxy.url + _ELSEWHERE}
+                await meets(scene, call, fault, OutcomeUnknown, Unavailable)
+            await recovers(scene, call, "answers that refused nothing")
+        check(not scene.proxy.count(_ELSEWHERE), "a redirect was followed, with our credentials")
 
     @rule(
         "garbage",

@@ -15,9 +15,11 @@ from gateway.conformance.rules import (
     outcome,
     rule,
     succeeded,
+    trait,
     words,
 )
 from gateway.conformance.scene import Facts, Scene, replace_ref
+from gateway.conformance.stand import NotPossible
 from gateway.conformance.subject import Subject
 from gateway.errors import OutcomeUnknown, ProviderError, Unavailable
 from gateway.facts import (
@@ -130,6 +132,27 @@ class Confirming(Subject):
         await scene.holds(payment)
 
     @rule(
+        "confirm-declined-twice",
+        "Two tries that are refused are two facts, where the buyer may try again.",
+        "Facts are stored once per key: with one key for all, every later refusal is lost.",
+        trait("names_tries"),
+        proves="payment",
+    )
+    async def test_confirm_declined_twice(self, scene: Scene) -> None:
+        payment = await scene.opened()
+        keys: set[str] = set()
+        for tries in (1, 2):
+            try:
+                await scene.stand.buyer(payment.provider_order_id, "decline")
+            except NotPossible:  # the first was the last
+                return
+            facts: Facts = succeeded(await scene.confirm(payment))
+            if of(Failed, facts):
+                return
+            keys |= {fact.key for fact in of(Declined, facts)}
+            check(len(keys) == tries, f"after {tries} refusals there is {words(sorted(keys))}")
+
+    @rule(
         "confirm-left",
         "A buyer who leaves the page has moved no money, and confirm says so.",
         "The redirect back to us proves nothing, whichever address it came to.",
@@ -218,8 +241,9 @@ class Confirming(Subject):
 
     @rule(
         "confirm-unknown-checkout",
-        "Of a checkout that the provider does not know, confirm reports no money.",
-        "It may have been purged, or belong to other credentials: neither means that it was paid.",
+        "Of a checkout that the provider does not know, confirm reports no money and no end.",
+        "It may have been purged, or belong to other credentials: neither means that it was paid, "
+        "or that it cannot be. One wrong key would close every open order.",
         proves="payment",
     )
     async def test_confirm_unknown_checkout(self, scene: Scene) -> None:
@@ -233,7 +257,8 @@ class Confirming(Subject):
             )
         )
         if not isinstance(told, ProviderError):
-            none(told, *MONEY, Pending, CheckoutOpened)
+            ends = (Failed, Canceled) if self.traits.forgets_expired else ENDED
+            none(told, *MONEY, *ends, Pending, CheckoutOpened)
 
     @rule(
         "confirm-fees",

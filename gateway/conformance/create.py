@@ -16,6 +16,7 @@ from gateway.conformance.rules import (
     one,
     rule,
     succeeded,
+    trait,
     window,
     words,
 )
@@ -189,6 +190,41 @@ class Creating(Subject):
         if scene.usable(money):
             _, captured = await scene.paid(money)
             check(captured.amount == amount, f"{amount} was asked for: {captured.key}")
+
+    @rule(
+        "create-large",
+        "A large amount is created, paid and told to the last digit.",
+        "What is kept in 32 bits or as a float loses digits there, and only there.",
+        proves="checkout",
+    )
+    async def test_create_large(self, scene: Scene) -> None:
+        money = scene.money(self.traits.large_amount)
+        payment, captured = await scene.paid(money)
+        check(captured.amount == money.amount, f"{money.amount} was asked for: {captured.key}")
+        await scene.holds(payment, money)
+
+    @rule(
+        "create-passed-on",
+        "The provider is given both return addresses, each as its own, and expires_at where it "
+        "takes one and allows that time.",
+        "A buyer who has paid is led to the page of those who left, or pays when the stock has "
+        "been given to another.",
+        trait("shows_pages"),
+        proves="checkout",
+    )
+    async def test_create_passed_on(self, scene: Scene) -> None:
+        request = scene.request()
+        payment = await scene.opened(request)
+        page = await scene.stand.page(payment.provider_order_id)
+        for name in ("success_url", "cancel_url"):
+            asked, given = getattr(request, name), getattr(page, name)
+            check(given in (asked, None), f"{name} should be {asked}, and is {given}")
+        if page.expires_at is not None:
+            off = abs(page.expires_at - request.expires_at)
+            check(
+                off < timedelta(minutes=2),
+                f"it should be over at {request.expires_at}, and is at {page.expires_at}",
+            )
 
     @rule(
         "create-inexact",

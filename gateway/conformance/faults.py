@@ -58,6 +58,26 @@ class Suffering(Subject):
                 await recovers(scene, call, "its answer was lost")
 
     @rule(
+        "lost-answer-restart",
+        "When an answer was lost and the process ended, the next process finds the call done under "
+        "the same key, once.",
+        "A key that is made, or kept, in memory is another one after each restart, and at the "
+        "second process: a second page, and a second refund.",
+        has_windows,
+        proves="unknown_outcomes",
+    )
+    async def test_lost_answer_restart(self, scene: Scene) -> None:
+        async with opened(self.plugin, scene.environment) as provider:
+            scene.adapter = provider.adapter
+            waiting = await calls(scene)
+            for call in waiting:
+                await meets(scene, call, Fault("lose_answer"), OutcomeUnknown)
+        async with opened(self.plugin, scene.environment) as provider:
+            scene.adapter = provider.adapter
+            for call in waiting:
+                await recovers(scene, call, "its answer was lost, and a restart")
+
+    @rule(
         "lost-answer-confirm",
         "A confirm whose answer is lost is OutcomeUnknown or Unavailable; repeated, the money was "
         "taken once.",

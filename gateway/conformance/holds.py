@@ -2,7 +2,9 @@
 
 from contextlib import suppress
 
+from gateway.conformance.confirm import ENDED
 from gateway.conformance.rules import (
+    acts,
     capability,
     check,
     failed,
@@ -156,6 +158,30 @@ class Holding(Subject):
             none(facts, Canceled, Expired)
             check(one(Captured, facts).key == captured.key, f"it says {words(facts)}")
         await scene.holds(payment, payment.money)
+
+    @rule(
+        "cancel-pending",
+        "cancel of a payment that has not cleared yet is called canceled only if no money can come "
+        "any more; if not, it is Rejected, or the truth.",
+        "A bank debit clears days later: the order is canceled by then, and the buyer has paid.",
+        capability("cancel"),
+        acts("pay_later", "clear"),
+        proves="cancel",
+    )
+    async def test_cancel_pending(self, scene: Scene) -> None:
+        payment = await scene.opened()
+        await scene.stand.buyer(payment.provider_order_id, "pay_later")
+        succeeded(await scene.confirm(payment))
+        told = await scene.cancel(payment)
+        refused = isinstance(told, ProviderError)
+        if refused:
+            failed(told, Rejected)
+        ended = not refused and any(isinstance(fact, ENDED) for fact in told)
+        with suppress(NotPossible):
+            await scene.stand.buyer(payment.provider_order_id, "clear")
+        if (await scene.books(payment)).captured:
+            check(not ended, f"it says {words(told)}, and then the money came in")
+            one(Captured, succeeded(await scene.confirm(payment)))
 
     @rule(
         "cancel-held",

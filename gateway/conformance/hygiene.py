@@ -73,6 +73,18 @@ class Tidy(Subject):
             check(not secret or value not in told, f"it quotes the value of {name}")
 
     @rule(
+        "mode-told",
+        "The settings of a live account open as live, those of the stand as test.",
+        "Called test, the orders of an API key for trying things out take real money.",
+        trait("live_settings"),
+        proves="settings",
+    )
+    async def test_mode_told(self, scene: Scene) -> None:
+        check(scene.mode == "test", f"the stand is {scene.mode}")
+        async with opened(self.plugin, self.traits.live_settings or {}) as provider:
+            check(provider.mode == "live", f"a live account is {provider.mode}")
+
+    @rule(
         "secrets-unseen",
         "No secret, and nothing personal of the buyer, is in a repr, an error or a log, however "
         "much is logged.",

@@ -2,8 +2,11 @@
 
 import asyncio
 
+from gateway.conformance.calls import ALL_TRIES
 from gateway.conformance.confirm import other_amount, unknown_words
+from gateway.conformance.proxy import Fault
 from gateway.conformance.rules import (
+    Declared,
     capability,
     check,
     failed,
@@ -16,7 +19,7 @@ from gateway.conformance.rules import (
     window,
     words,
 )
-from gateway.conformance.scene import Facts, Scene
+from gateway.conformance.scene import Facts, Scene, currencies
 from gateway.conformance.stand import Act
 from gateway.conformance.subject import Subject
 from gateway.errors import OutcomeUnknown, ProviderError, Rejected, Unavailable
@@ -25,6 +28,10 @@ from gateway.money import Money
 from gateway.provider import PaymentRef, RefundRequest
 
 UNDER_WAY = ("succeeded", "pending")
+
+
+def _several_currencies(declared: Declared) -> str | None:
+    return None if currencies(declared.plugin)[1:] else "the plugin takes one currency"
 
 
 class Refunding(Subject):
@@ -158,6 +165,45 @@ class Refunding(Subject):
         made = await self._refunded(scene, scene.refund_request(payment, captured))
         found = one(RefundUpdated, await scene.known_refunds(payment))
         check(found.key == made.key, f"{made.key} is found as {found.key}")
+
+    @rule(
+        "refund-not-readable",
+        "Where the refunds cannot be read (a lost request, 429, 503), find_refunds, or confirm, is "
+        "Unavailable or OutcomeUnknown; it never lists none.",
+        "An empty list means that the refund was not made: the merchant makes it again.",
+        proves="refund",
+    )
+    async def test_refund_not_readable(self, scene: Scene) -> None:
+        payment, captured = await scene.paid()
+        made = await self._refunded(scene, scene.refund_request(payment, captured))
+        for fault in (
+            Fault("lose_request"),
+            Fault("answer", status=429, body=self.traits.error_body),
+            Fault("answer", status=503, body=self.traits.error_body),
+        ):
+            fault.writes, fault.times = False, ALL_TRIES
+            scene.proxy.arm(fault)
+            told = await scene.read_refunds(payment)
+            scene.proxy.clear()
+            failed(told, Unavailable, OutcomeUnknown)
+        found = one(RefundUpdated, await scene.known_refunds(payment))
+        check(found.provider_refund_id == made.provider_refund_id, f"then it is {found.key}")
+
+    @rule(
+        "refund-currencies",
+        "A refund is told in the currency of the payment, and in its minor units.",
+        "Euros assumed, a refund of yen gives back a hundredth in our books, or a hundredfold.",
+        _several_currencies,
+        proves="refund",
+    )
+    async def test_refund_currencies(self, scene: Scene) -> None:
+        for currency in currencies(self.plugin)[1:]:
+            money = scene.money(54_000, currency)
+            payment, captured = await scene.paid(money)
+            made = await self._refunded(scene, scene.refund_request(payment, captured))
+            found = one(RefundUpdated, await scene.known_refunds(payment))
+            check(Money(found.amount, found.currency) == money, f"{made.key} is read as {found}")
+            await scene.holds(payment, money, refunded=[money])
 
     @rule(
         "refund-trusts-the-answer",

@@ -4,8 +4,11 @@ A test that fails says which rule is broken, why the rule is there, and what hap
 """
 
 import functools
+import re
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +20,7 @@ from gateway.provider import ProviderPlugin
 E = TypeVar("E", bound=ProviderError)
 F = TypeVar("F", bound=ProviderFact)
 Test = Callable[..., Any]
+_FORGOTTEN = "coroutine .* was never awaited"
 
 
 class Declared(Protocol):
@@ -85,14 +89,46 @@ def _telling(made: Rule, test: Test) -> Test:
     @functools.wraps(test)
     async def told(self: Declared, *terms: Any, **named: Any) -> None:
         __tracebackhide__ = True
-        try:
-            await test(self, *terms, **named)
-        except Broken as error:
-            raise Broken(made.broken(self.plugin.name, str(error))) from None
-        except Exception as error:
-            raise Broken(made.broken(self.plugin.name, words(error) + _where(error))) from error
+        cause: Exception | None = None
+        happened = ""
+        with _awaits() as forgotten:
+            try:
+                await test(self, *terms, **named)
+            except Broken as error:
+                happened = str(error)
+                traceback.clear_frames(error.__traceback__)
+            except Exception as error:
+                happened, cause = words(error) + _where(error), error
+                traceback.clear_frames(error.__traceback__)
+                if isinstance(error, AttributeError):
+                    error.obj = None  # the coroutine, if that is what was taken for an answer
+        happened = "; ".join(filter(None, (happened, *forgotten)))
+        if happened:
+            raise Broken(made.broken(self.plugin.name, happened)) from cause
 
     return told
+
+
+@contextmanager
+def _awaits() -> Iterator[list[str]]:
+    """Yields a list that tells in the end which awaits were forgotten inside.
+
+    Python says so when it throws the coroutine away, where nobody can catch it; pytest then shows
+    a heap of errors instead of a rule.
+    """
+    forgotten: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message=_FORGOTTEN, category=RuntimeWarning)
+        yield forgotten
+    for warning in caught:
+        text = str(warning.message).splitlines()[0]
+        if re.match(_FORGOTTEN, text):
+            if text not in forgotten:
+                forgotten.append(text)
+        else:  # somebody else's
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def _where(error: Exception) -> str:

@@ -152,12 +152,15 @@ class Scene:
         key = f"{payment.payment_id}-capture"
         return await outcome(self.adapter.capture(payment, money, key=key))
 
+    async def read_refunds(self, payment: PaymentRef) -> Any:
+        """Facts, or the error, of that by which the core looks up refunds."""
+        if isinstance(self.adapter, FindsRefunds):
+            return await outcome(self.adapter.find_refunds(payment))
+        return await self.confirm(payment)
+
     async def known_refunds(self, payment: PaymentRef) -> list[RefundUpdated]:
         """The payment's refunds as the adapter reads them."""
-        if isinstance(self.adapter, FindsRefunds):
-            facts: Facts = succeeded(await outcome(self.adapter.find_refunds(payment)))
-        else:
-            facts = succeeded(await self.confirm(payment))
+        facts: Facts = succeeded(await self.read_refunds(payment))
         return of(RefundUpdated, facts)
 
     async def settled(self, call: Any) -> Any:

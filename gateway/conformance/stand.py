@@ -71,6 +71,12 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     made at the provider, without us. `ordinary`: False for amounts that mean something special at
     the stand. `error_body`: the body of an error as the provider would write it, for the faults of
     the kit. `patience`: seconds after which a call must be over when the provider says nothing.
+
+    `large_amount`: an amount in the main currency, of many digits, that the provider takes.
+    `live_settings`: all settings of a live account, with made-up secrets; nothing is sent. None
+    where the stand can name none. `shows_pages`: the stand has `page`. `forgets_expired`: the
+    provider is known to answer for a checkout whose time is over as for one that never was, so that
+    an unknown one may be Expired. `names_tries`: each refused try has an id of its own.
     """
 
     secret_settings: tuple[str, ...]
@@ -92,6 +98,11 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     ordinary: Callable[[Money], bool] = lambda money: True
     error_body: bytes = b"{}"
     patience: float = 20.0
+    large_amount: int = 1_023_456_789
+    live_settings: Mapping[str, str] | None = None
+    shows_pages: bool = False
+    forgets_expired: bool = False
+    names_tries: bool = True
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -111,6 +122,14 @@ class Books(msgspec.Struct, frozen=True):
     checkouts: tuple[str, ...] = ()
     captured: tuple[Money, ...] = ()
     refunded: tuple[Money, ...] = ()
+
+
+class Page(msgspec.Struct, frozen=True):
+    """What the provider was told of its page; None for what it is not told."""
+
+    success_url: str | None = None
+    cancel_url: str | None = None
+    expires_at: datetime | None = None
 
 
 class NotPossible(Exception):
@@ -169,6 +188,10 @@ class ProviderStand(ABC):
     def unknown_event(self) -> bytes:
         """The body of an event of a type that is new. For `event_types`."""
         raise StandIncomplete("Traits.event_types: the stand needs unknown_event()")
+
+    async def page(self, checkout_id: str) -> Page:
+        """What the provider was told of this checkout's page. For `shows_pages`."""
+        raise StandIncomplete("Traits.shows_pages: the stand needs page()")
 
     async def turn_refund(self, refund_id: str, outcome: Literal["succeeded", "failed"]) -> None:
         """A refund (the provider's id) comes to this end. For `pending_refund` and

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from gateway.conformance import Act, Traits
+from gateway.conformance import Act, Page, Traits
 from providers.paypal import sdk
 from providers.paypal.bodies import SCALE
 from tests.conformance.town import SandboxStand
@@ -33,6 +33,15 @@ traits = Traits(
     pending_refund=1219,
     dashboard=True,
     error_body=b'{"name": "ODD", "message": "Something odd.", "debug_id": "1", "details": []}',
+    live_settings={
+        "PAYPAL_ENVIRONMENT": "live",
+        "PAYPAL_CLIENT_ID": "kit",
+        "PAYPAL_CLIENT_SECRET": "kit",
+        "PAYPAL_WEBHOOK_ID": "KIT",
+    },
+    shows_pages=True,
+    forgets_expired=True,  # PayPal answers 404 for an order that was not approved in time
+    names_tries=False,  # a capture that is refused makes no object
     ordinary=lambda money: SCALE.to_provider(money) % 100 not in (13, 17, 19, 21, 23, 29),
 )
 
@@ -62,6 +71,13 @@ class PayPalStand(SandboxStand):
     async def checkouts(self, side: Any, payment_id: str) -> tuple[str, ...]:
         orders = side.account.orders.values()
         return tuple(o.id for o in orders if o.units[0].custom_id == payment_id)
+
+    async def page(self, checkout_id: str) -> Page:
+        async def read(side: Any) -> Page:
+            order = side.account.orders[checkout_id]
+            return Page(order.return_url, order.cancel_url)
+
+        return await self.side(read)
 
     def sign(
         self, body: bytes, *, at: datetime | None = None, secret: str | None = None

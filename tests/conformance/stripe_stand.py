@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 import pytest
 
-from gateway.conformance import Act, Traits
+from gateway.conformance import Act, Page, Traits
 from providers.stripe import client, plugin
 from sandbox.stripe import sessions
 from sandbox.stripe.cards import Method
@@ -32,6 +32,9 @@ traits = Traits(
     dashboard=True,
     error_body=b'{"error": {"type": "api_error", "code": "odd", "message": "Something odd."}}',
     ordinary=lambda money: money.amount not in (77701, 77702),
+    large_amount=98_765_431,  # Stripe takes eight digits
+    live_settings={"STRIPE_SECRET_KEY": "sk_live_kit", "STRIPE_WEBHOOK_SECRET": "whsec_kit"},
+    shows_pages=True,
 )
 
 
@@ -67,6 +70,14 @@ class StripeStand(SandboxStand):
             for session in side.account.all("checkout.session")
             if session["client_reference_id"] == payment_id
         )
+
+    async def page(self, checkout_id: str) -> Page:
+        async def read(side: Any) -> Page:
+            session = side.account.get("checkout.session", checkout_id)
+            ends = datetime.fromtimestamp(session["expires_at"], UTC)
+            return Page(session["success_url"], session["cancel_url"], ends)
+
+        return await self.side(read)
 
     def sign(
         self, body: bytes, *, at: datetime | None = None, secret: str | None = None

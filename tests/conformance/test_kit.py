@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from gateway.conformance.rules import Broken, rule_of
 from gateway.conformance.scene import Scene, currencies, open_scene
 from gateway.conformance.subject import proofs_of, rules_of
 from gateway.errors import Rejected
-from gateway.facts import ProviderFact
+from gateway.facts import Expired, ProviderFact
 from gateway.money import EXPONENTS
 from gateway.proofs import BASICS, CLAIMS, Proofs
 from gateway.provider import RefundRequest
@@ -86,6 +87,45 @@ async def test_an_exception_of_the_adapter_breaks_the_rule_too(scene: Scene) -> 
     assert "stripe: it raised LookupError: Next step: adapter.py" in str(raised.value)
 
 
+async def test_a_forgotten_await_is_said_in_words(scene: Scene) -> None:
+    right = cast(Any, scene.adapter)
+
+    async def create_order(request: Any, *, key: str) -> Any:
+        return right.create_order(request, key=key).checkout
+
+    scene.adapter = Wrong(right, create_order=create_order)
+    with pytest.raises(Broken, match="create-opens") as raised:
+        await Contract().test_create_opens(scene)
+    assert "create_order' was never awaited" in str(raised.value)
+
+
+async def test_an_await_that_is_forgotten_without_harm_breaks_the_rule_too(scene: Scene) -> None:
+    right = cast(Any, scene.adapter)
+
+    async def create_order(request: Any, *, key: str) -> Any:
+        right.check()
+        return await right.create_order(request, key=key)
+
+    scene.adapter = Wrong(right, create_order=create_order)
+    with pytest.raises(Broken, match="create-opens") as raised:
+        await Contract().test_create_opens(scene)
+    assert "check' was never awaited" in str(raised.value)
+
+
+async def test_an_unknown_checkout_is_not_over(scene: Scene) -> None:
+    right = cast(Any, scene.adapter)
+
+    async def confirm(payment: Any, *, key: str) -> Sequence[ProviderFact]:
+        try:
+            return cast(Sequence[ProviderFact], await right.confirm(payment, key=key))
+        except Rejected:
+            return [Expired(object_id=payment.provider_order_id, at=datetime.now(UTC))]
+
+    scene.adapter = Wrong(right, confirm=confirm)
+    with pytest.raises(Broken, match="there is expired:"):
+        await Contract().test_confirm_unknown_checkout(scene)
+
+
 async def test_what_is_left_out_in_silence_is_found(scene: Scene) -> None:
     class Sly(Contract):
         test_refund_already_refunded = None  # type: ignore[assignment]
@@ -112,6 +152,7 @@ def test_what_is_not_claimed_is_not_asked() -> None:
 
     waived = Less.waived.keys() - Contract.waived.keys()
     assert waived == {
+        "cancel-pending",
         "confirm-expired",
         "confirm-left",
         "confirm-pending",

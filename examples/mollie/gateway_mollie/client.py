@@ -7,7 +7,7 @@
 | 409 (the key is in flight, or a refund just like another one), 429 | Unavailable |
 | other 4xx with Mollie's error body | Rejected |
 | 400 that says that the key was used with other parameters | OutcomeUnknown |
-| 5xx, timeout, anything else | OutcomeUnknown; for a mere read Unavailable |
+| 408, 5xx, timeout, anything else | OutcomeUnknown; for a mere read Unavailable |
 
 Of the SDK (mollie-api-py 1.10.20): it retries 429, 5xx and lost connections by itself, each time
 under a new key where it is given none; follows redirects; writes headers and bodies into a log when
@@ -117,7 +117,7 @@ def _mapped(error: Exception, doubt: Doubt) -> ProviderError:
         problem = msgspec.json.decode(error.body, type=_Problem)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         problem = None
-    if problem is None or not 400 <= status < 500:
+    if problem is None or status == 408 or not 400 <= status < 500:
         return doubt(f"Mollie answered {status} without saying what it did", provider_code=code)
     words = _EMAIL.sub("[email]", f"{problem.title}: {problem.detail}")[:300]
     if status == 400 and "idempotency" in words.lower():

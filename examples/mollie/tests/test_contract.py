@@ -20,6 +20,7 @@ from gateway.conformance import (
     Delivery,
     Mailbox,
     NotPossible,
+    Page,
     ProviderContract,
     ProviderStand,
     Traits,
@@ -80,6 +81,11 @@ class MollieStand(ProviderStand):
         ]
         return Books(tuple(p.id for p in payments), tuple(captured), tuple(refunded))
 
+    async def page(self, checkout_id: str) -> Page:
+        """The addresses; when the page closes is Mollie's to say."""
+        request = self._fake.books.payments[checkout_id].request
+        return Page(request["redirectUrl"], request["cancelUrl"])
+
     async def deliveries(self) -> Sequence[Delivery]:
         """What arrived in the mailbox."""
         await self._fake.quiet()
@@ -134,6 +140,8 @@ class TestMollie(ProviderContract):
         verdicts=frozenset({"won"}),
         pending_refund=SLOW,
         dashboard=True,
+        live_settings={"MOLLIE_API_KEY": "live_" + "k" * 30},
+        shows_pages=True,
         error_body=json.dumps(hal.error(Refused(422, "The amount is invalid", "amount"))).encode(),
     )
 

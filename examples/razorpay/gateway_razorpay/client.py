@@ -6,7 +6,7 @@ session that it is given judges every answer first:
 | answer | becomes |
 |---|---|
 | 2xx with a JSON object | what the SDK returns |
-| 4xx with Razorpay's own error body | Rejected |
+| 4xx with Razorpay's own error body, but 408, and 409 of a kind not known | Rejected |
 | 401, 403, 429; 409 for a refund that is still being made | Unavailable |
 | refused connection, no such host, untrusted certificate | Unavailable: nothing was sent |
 | 5xx, timeout, reset, anything unreadable | OutcomeUnknown; for a mere read Unavailable |
@@ -124,6 +124,7 @@ def _failure(response: requests.Response, error: _Error | None) -> ProviderError
         wait = float(after) if re.fullmatch("[0-9]{1,5}", after) else None
         return Unavailable(detail, provider_code=code, retry_after=wait)
     theirs = code == "BAD_REQUEST_ERROR" or (status == 404 and error)
-    if theirs and 400 <= status < 500 and status != 408:
+    undecided = status == 408 or (status == 409 and "Different request" not in words)
+    if theirs and 400 <= status < 500 and not undecided:
         return Rejected(detail, provider_code=code or "NOT_FOUND")
     return OutcomeUnknown(detail, provider_code=code)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
@@ -10,7 +11,15 @@ from gateway_razorpay.fake.account import Refused
 from gateway_razorpay.fake.app import Fake, running
 from gateway_razorpay.fake.entities import Json
 
-from gateway.conformance.stand import Act, Books, Delivery, NotPossible, ProviderStand, Traits
+from gateway.conformance.stand import (
+    Act,
+    Books,
+    Delivery,
+    NotPossible,
+    Page,
+    ProviderStand,
+    Traits,
+)
 from gateway.money import Money
 
 TRAITS = Traits(
@@ -23,6 +32,13 @@ TRAITS = Traits(
     pending_refund=2700,
     refunds_fail_late=True,
     dashboard=True,
+    error_body=b'{"error": {"code": "BAD_REQUEST_ERROR", "description": "Something odd."}}',
+    live_settings={
+        "RAZORPAY_KEY_ID": "rzp_live_kit",
+        "RAZORPAY_KEY_SECRET": "kit",
+        "RAZORPAY_WEBHOOK_SECRET": "kit",
+    },
+    shows_pages=True,
     ordinary=lambda money: money.currency != "INR" or money.amount >= 100,
 )
 
@@ -71,6 +87,11 @@ class RazorpayStand(ProviderStand):
 
     async def deliveries(self) -> Sequence[Delivery]:
         return [Delivery(headers, body) for headers, body in self.fake.sent]
+
+    async def page(self, checkout_id: str) -> Page:
+        link = self.fake.account.link(checkout_id)
+        ends = datetime.fromtimestamp(link["expire_by"], UTC)
+        return Page(success_url=link["callback_url"], expires_at=ends)
 
     def sign(self, body: bytes, *, at: object = None, secret: str | None = None) -> dict[str, str]:
         del at  # the signature holds no time
