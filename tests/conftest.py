@@ -28,13 +28,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import chromium as browser
 from tests.postgres import Server, launch
 
 settings.register_profile(
-    "deterministic", derandomize=True, deadline=None, database=None, print_blob=True
+    "deterministic",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],  # like a deadline: it measures the machine
+    database=None,
+    print_blob=True,
 )
 settings.load_profile("deterministic")
 
