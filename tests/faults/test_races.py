@@ -107,7 +107,7 @@ async def test_the_same_key(scene: Scene, sandbox: Sandbox, provider: str, verb:
     operation = CALLED[provider, verb]
     before = len(await sandbox.calls(provider, operation))
     await sandbox.control(
-        "faults", provider=provider, operation=operation, fault="slow", seconds=0.5
+        "faults", provider=provider, operation=operation, fault="slow", seconds=1.5
     )
     answers = await asyncio.gather(*(act(scene.door(n)) for n in range(10)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
