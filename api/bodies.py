@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -102,6 +103,14 @@ def known_currency(currency: str, path: str) -> None:
         exponent(currency)
     except InvalidAmount as error:
         raise InvalidAmount(error.detail, path=path) from None
+
+
+def in_utc(at: datetime, path: str) -> datetime:
+    """A time with its zone, in UTC. Raises InvalidRequest for one that UTC cannot say."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest("this is before the year 1 or after 9999 in UTC", path=path) from None
 
 
 def usable_url(url: str, path: str) -> None:

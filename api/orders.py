@@ -1,7 +1,7 @@
 """/v1/orders: create, read, list, and why they are in their state."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 
 from api import order_actions
-from api.bodies import NewItem, NewOrderBody, StrictBody, known_currency, usable_url
+from api.bodies import NewItem, NewOrderBody, StrictBody, in_utc, known_currency, usable_url
 from api.idempotency import KeyHeader
 from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order, wish
 from api.paging import Cursor, Limit, Page, known_filter
@@ -184,10 +184,7 @@ def _aware(name: str, value: datetime | None) -> datetime | None:
         return None
     if value.tzinfo is None:
         raise InvalidRequest("give the time zone, as in 2026-01-31T00:00:00Z", path=name)
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise InvalidRequest("this is before the year 1 or after 9999 in UTC", path=name) from None
+    return in_utc(value, name)
 
 
 @get(

@@ -1,6 +1,6 @@
 """/v1/webhook_endpoints: where a merchant is told what happens."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from api.bodies import Body, StrictBody
+from api.bodies import Body, StrictBody, in_utc
 from api.outbound import UnsafeUrl, check_url
 from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
@@ -209,11 +209,7 @@ async def recover(
     caller: NamedDependency[Caller],
 ) -> Recovery:
     """Send the events since then that it did not receive, oldest first."""
-    try:
-        since = data.since.astimezone(UTC)
-    except OverflowError:
-        detail = "this is before the year 1 or after 9999 in UTC"
-        raise InvalidRequest(detail, path="since") from None
+    since = in_utc(data.since, "since")
     recovered = await services.delivery_log.recover(
         caller.merchant_id, caller.livemode, endpoint_id, since
     )

@@ -36,6 +36,12 @@ def payment_ref(order: OrderRecord, payment: PaymentState) -> PaymentRef | None:
     )
 
 
+def can_close(ctx: Context, payment: PaymentState) -> bool:
+    """Whether the payment's provider is there and able to close it; else only its time can."""
+    provider = ctx.providers.get(payment.provider)
+    return provider is not None and provider.plugin.capabilities.cancel
+
+
 def closing_key(payment: PaymentState) -> str:
     """The key of the call that closes it. An open page and held money are closed by two calls: the
     provider may have refused the one, and would repeat that to the other."""

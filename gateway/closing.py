@@ -3,6 +3,7 @@
 import asyncio
 
 from gateway.attempts import (
+    can_close,
     closing_key,
     let_retry,
     lock,
@@ -67,12 +68,6 @@ async def refuse_while_taking(tx: Transaction, merchant_id: str, payment_id: str
             "money; try again in a few seconds",
             code="payment_in_doubt",
         )
-
-
-def can_close(ctx: Context, payment: PaymentState) -> bool:
-    """Whether the payment's provider is there and able to close it; else only its time can."""
-    provider = ctx.providers.get(payment.provider)
-    return provider is not None and provider.plugin.capabilities.cancel
 
 
 async def close_attempts(ctx: Context, merchant_id: str, order_id: str) -> OrderState:

@@ -1,6 +1,6 @@
 """Asking the provider for the truth, and capturing what the buyer has approved."""
 
-from gateway.attempts import closing_key, lock, operation_for, payment_ref
+from gateway.attempts import can_close, closing_key, lock, operation_for, payment_ref
 from gateway.context import Context
 from gateway.operations import Finish, Settlement, perform, reserve
 from gateway.order import CLOSED_PAYMENTS, OrderState, PaymentState
@@ -42,10 +42,8 @@ async def confirm_payment(
 
 def _needless(ctx: Context, state: OrderState, payment: PaymentState) -> bool:
     """Whether another payment pays the order already, so that this one had better not."""
-    provider = ctx.providers.get(payment.provider)
-    closable = provider is not None and provider.plugin.capabilities.cancel
     paid = any(p.paid_in_full for p in state.payments if p.id != payment.id)
-    return paid and closable and payment.status not in CLOSED_PAYMENTS
+    return paid and can_close(ctx, payment) and payment.status not in CLOSED_PAYMENTS
 
 
 async def confirm_order(ctx: Context, merchant_id: str, order_id: str) -> Settlement | None:

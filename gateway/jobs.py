@@ -11,9 +11,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gateway import inbox, tracing
-from gateway.attempts import lock
+from gateway.attempts import can_close, lock
 from gateway.backoff import LONGEST_PAUSE, backoff
-from gateway.closing import can_close, close_attempt, expire_order
+from gateway.closing import close_attempt, expire_order
 from gateway.confirm import confirm_payment
 from gateway.context import Context
 from gateway.duplicates import refund_duplicate
@@ -141,10 +141,9 @@ async def _resume_operation(ctx: Context, job: Job) -> None:
 
     if not window_passed(ctx, operation):
         await perform(ctx, operation, finish, tries=1, resumed=True)
-    elif operation.verb in ("create", "refund"):
-        await look_up(ctx, operation, finish)
-    else:  # for a capture or a cancel the payment's own truth tells
-        await look_up(ctx, operation, finish)
+        return
+    await look_up(ctx, operation, finish)
+    if operation.verb not in ("create", "refund"):  # then the payment's own truth tells
         await confirm_payment(ctx, operation.merchant_id, operation.order_id, operation.payment_id)
 
 

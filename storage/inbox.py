@@ -2,12 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import Row, delete, select, tuple_, update
 
 from gateway.records import ReceivedEvent
 from storage import tables as t
 from storage.work import WorkTransaction
+
+
+def received_event(row: Row[Any]) -> ReceivedEvent:
+    """A ReceivedEvent from its row."""
+    return ReceivedEvent(
+        provider=row.provider,
+        account=row.account,
+        event_id=row.event_id,
+        type=row.type,
+        body=row.body,
+        received_at=row.received_at,
+        attempts=row.attempts,
+        fence=row.fence,
+        deliveries=row.deliveries,
+    )
 
 
 class InboxTransaction(WorkTransaction):

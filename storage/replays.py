@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import select, tuple_, update
 
 from gateway.ids import Ids
@@ -12,6 +13,7 @@ from gateway.replay import Selection, StoredEvent
 from gateway.verify import StoredOrder
 from storage import tables as t
 from storage.engine import Database
+from storage.inbox import received_event
 from storage.ledger import SqlLedger
 from storage.unit_of_work import SqlTransaction
 
@@ -49,23 +51,7 @@ class SqlReplays:
         query = select(t.inbox).where(tuple_(c.account, c.provider, c.event_id).in_(keys))
         async with self._database.read() as connection:
             rows = await connection.execute(query.order_by(c.received_at, c.event_id))
-            return [
-                StoredEvent(
-                    ReceivedEvent(
-                        provider=row.provider,
-                        account=row.account,
-                        event_id=row.event_id,
-                        type=row.type,
-                        body=row.body,
-                        received_at=row.received_at,
-                        attempts=row.attempts,
-                        fence=row.fence,
-                        deliveries=row.deliveries,
-                    ),
-                    row.status,
-                )
-                for row in rows
-            ]
+            return [StoredEvent(received_event(row), row.status) for row in rows]
 
     async def order_of(self, provider: str, event: ProviderEvent) -> tuple[StoredOrder, str] | None:
         """The order that an event is about, and the payment's id."""
@@ -102,14 +88,4 @@ class SqlReplays:
             row = (await connection.execute(change)).first()
         if row is None:
             return None
-        return ReceivedEvent(
-            provider=received.provider,
-            account=received.account,
-            event_id=received.event_id,
-            type=received.type,
-            body=received.body,
-            received_at=received.received_at,
-            attempts=row.attempts,
-            fence=row.fence,
-            deliveries=received.deliveries,
-        )
+        return msgspec.structs.replace(received, attempts=row.attempts, fence=row.fence)

@@ -20,6 +20,7 @@ from gateway.records import Job, ReceivedEvent
 from storage import tables as t
 from storage.engine import Database
 from storage.group_commit import GroupCommit
+from storage.inbox import received_event
 from storage.unit_of_work import SqlTransaction
 
 
@@ -75,20 +76,7 @@ class SqlStore:
         """Lease received events that are due."""
         received = t.inbox.c.status == "received"
         rows = await self._claim(t.inbox, received, now, lease_until, limit)
-        return [
-            ReceivedEvent(
-                provider=row.provider,
-                account=row.account,
-                event_id=row.event_id,
-                type=row.type,
-                body=row.body,
-                received_at=row.received_at,
-                attempts=row.attempts,
-                fence=row.fence,
-                deliveries=row.deliveries,
-            )
-            for row in sorted(rows, key=lambda row: row.received_at)
-        ]
+        return [received_event(row) for row in sorted(rows, key=lambda row: row.received_at)]
 
     async def _claim(
         self,
