@@ -20,9 +20,11 @@ _LONGEST_KEY = 255
 class _Fact(
     msgspec.Struct, frozen=True, tag_field="kind", tag=True, kw_only=True, omit_defaults=True
 ):
-    """`key_fields` name the fields that, with the kind, make two facts the same fact."""
+    """`key_fields` name the fields that, with the kind, make two facts the same fact;
+    `told_apart_by` those that do so where they are given."""
 
     key_fields: ClassVar[tuple[str, ...]] = ()
+    told_apart_by: ClassVar[tuple[str, ...]] = ()
 
     @property
     def kind(self) -> str:
@@ -32,7 +34,8 @@ class _Fact(
     @property
     def key(self) -> str:
         """The natural key, unique within a payment: `captured:cap_1:5400:USD`."""
-        values = [str(getattr(self, name)) for name in self.key_fields]
+        named = (*self.key_fields, *(name for name in self.told_apart_by if getattr(self, name)))
+        values = [str(getattr(self, name)) for name in named]
         # A colon inside any part but the last would let two different facts share a key.
         values[:-1] = [value.replace("%", "%25").replace(":", "%3A") for value in values[:-1]]
         key = ":".join([self.kind, *values])
@@ -162,6 +165,7 @@ class Fee(_Fact, frozen=True, tag="fee"):
     """
 
     key_fields = ("object_id", "fee", "net", "currency")
+    told_apart_by = ("balance_id",)
     object_id: str
     fee: int
     net: int
@@ -192,9 +196,14 @@ DisputeStatus = Literal["warning", "needs_response", "under_review", "won", "los
 
 
 class DisputeUpdated(_Fact, frozen=True, tag="dispute_updated"):
-    """The buyer's bank or the provider contests the payment."""
+    """The buyer's bank or the provider contests the payment.
+
+    `turn` tells a verdict that came back from the one before it (lost, won on appeal, lost after
+    all): some mark of the provider's that never changes; empty for the first.
+    """
 
     key_fields = ("dispute_id", "status")
+    told_apart_by = ("turn",)
     dispute_id: str
     status: DisputeStatus
     amount: int
@@ -202,6 +211,7 @@ class DisputeUpdated(_Fact, frozen=True, tag="dispute_updated"):
     at: datetime
     reason: str = ""
     due_by: datetime | None = None
+    turn: str = ""
 
 
 class Reversed(_Fact, frozen=True, tag="reversed"):

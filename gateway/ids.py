@@ -2,13 +2,31 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gateway.ports import Clock
 
 #: Prefixes of every id that others see, and of the few that stay inside.
-_SEEN = ("mer", "key", "ord", "pay", "ref", "dsp", "prod", "evt", "whe", "dlv", "att", "req")
-_INSIDE = ("job", "tln")
+_SEEN = (
+    "mer",
+    "key",
+    "ord",
+    "pay",
+    "ref",
+    "dsp",
+    "prod",
+    "evt",
+    "whe",
+    "dlv",
+    "att",
+    "req",
+    "txn",
+    "ltx",
+    "pout",
+    "exc",
+    "exp",
+)
+_INSIDE = ("job", "tln", "usr", "aud", "view")
 PREFIXES = frozenset((*_SEEN, *_INSIDE))
 
 
@@ -55,8 +73,25 @@ def derived_id(prefix: str, origin: str, *parts: str) -> str:
     """
     if prefix not in PREFIXES:
         raise ValueError(f"unknown id prefix {prefix!r}")
-    digest = hashlib.sha256("\x00".join((origin, *parts)).encode()).digest()
     milliseconds = int(origin.partition("_")[2][:12], 16)
+    return _hashed(prefix, milliseconds, (origin, *parts))
+
+
+def dated_id(prefix: str, at: datetime, *parts: str) -> str:
+    """The same for what belongs to no payment, and happened at a time that never changes."""
+    if prefix not in PREFIXES:
+        raise ValueError(f"unknown id prefix {prefix!r}")
+    return _hashed(prefix, _milliseconds(at), parts)
+
+
+def earliest(prefix: str, at: datetime, later: timedelta = timedelta()) -> str:
+    """What sorts before every id that is made `later` than `at`, and after all made before."""
+    milliseconds = _milliseconds(at) + later // timedelta(milliseconds=1)
+    return f"{prefix}_{max(0, milliseconds):012x}"
+
+
+def _hashed(prefix: str, milliseconds: int, parts: tuple[str, ...]) -> str:
+    digest = hashlib.sha256("\x00".join(parts).encode()).digest()
     return f"{prefix}_{_uuid7(milliseconds, int.from_bytes(digest[:10], 'big') >> 6)}"
 
 

@@ -23,6 +23,7 @@ from gateway.order import CLOSED_PAYMENTS, OrderState
 from gateway.ports import Transaction
 from gateway.recording import record
 from gateway.records import Job, ReceivedEvent
+from gateway.settling import settle
 from gateway.sweeps import check_refund, list_events, overdue_payment, retry_orphans
 
 _log = logging.getLogger("gateway.worker")
@@ -32,7 +33,7 @@ BATCH = 32
 CONCURRENCY = 8
 #: A job that raises this often is a dead letter; but the sweeps never end.
 MAX_TRIES = 12
-_RECURRING = frozenset({"list_events", "retry_orphans"})
+_RECURRING = frozenset({"list_events", "retry_orphans", "settle"})
 _LONGEST_RECURRING_PAUSE = timedelta(minutes=10)
 
 
@@ -236,4 +237,5 @@ _HANDLERS: dict[str, Callable[[Context, Job], Awaitable[None]]] = {
     "expire_order": _expire_order,
     "list_events": list_events,
     "retry_orphans": retry_orphans,
+    "settle": settle,
 }

@@ -4,7 +4,7 @@ All amounts are integers in minor units of the order's currency unless a field s
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,6 +29,9 @@ PaymentStatus = Literal[
 CLOSED_PAYMENTS = frozenset({"captured", "failed", "canceled", "expired"})
 #: Order states in which a buyer can still pay or the outcome is not settled.
 UNSETTLED_ORDERS = frozenset({"open", "processing", "authorized"})
+
+#: Order states with a payment that is kept, so with `paid_at`.
+PAID_STATUSES = frozenset({"paid", "partially_refunded", "refunded"})
 
 
 class OrderTerms(msgspec.Struct, frozen=True):
@@ -155,3 +158,29 @@ class OrderState(msgspec.Struct, frozen=True):
     def current(self) -> PaymentState | None:
         """The latest attempt."""
         return self.payments[-1] if self.payments else None
+
+
+def order_columns(state: OrderState) -> dict[str, Any]:
+    """The single values of a state: what the row of an order is found, shown and summed by.
+
+    What concerns a payment (provider, its ids, how was paid) is the latest attempt's. Pure.
+    """
+    current = state.current
+    method = current.method if current else None
+    return {
+        "status": state.status,
+        "provider": current.provider if current else "",
+        "amount_captured": state.amount_captured,
+        "amount_refunded": state.amount_refunded,
+        "amount_refundable": state.amount_refundable,
+        "amount_disputed": state.amount_disputed,
+        "fee": state.fee,
+        "net": state.net,
+        "provider_order_id": current.provider_order_id if current else None,
+        "provider_payment_id": current.provider_payment_id if current else None,
+        "method": method.type if method else None,
+        "brand": method.brand if method else None,
+        "last4": method.last4 if method else None,
+        "attention": bool(state.attention),
+        "paid_at": state.paid_at,
+    }

@@ -5,9 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.settlement_store import SettlementTransactions
+
 if TYPE_CHECKING:
     from gateway.attention import AttentionItem
     from gateway.facts import AttentionKind, Recorded
+    from gateway.movements import Movement
     from gateway.order import OrderState
     from gateway.records import (
         Answer,
@@ -31,7 +34,7 @@ class Clock(Protocol):
         ...
 
 
-class Transaction(Protocol):
+class Transaction(SettlementTransactions, Protocol):
     """One database transaction. Everything done through it commits together or not at all."""
 
     # orders and their facts
@@ -52,6 +55,26 @@ class Transaction(Protocol):
 
     async def save_state(self, order: "OrderRecord", state: "OrderState", at: datetime) -> None:
         """Write the projection: the order's state, its payments, refunds and provider ids."""
+        ...
+
+    async def book(
+        self,
+        order: "OrderRecord",
+        movements: "Sequence[Movement]",
+        at: datetime,
+        *,
+        first: bool,
+        backdated: bool = False,
+    ) -> int:
+        """Book what the ledger lacks of an order's movements; returns how many lines that were.
+
+        `first`: nothing of the order was booked before, so there is nothing to compare with.
+        `backdated`: `at` is in the past.
+        """
+        ...
+
+    async def is_booked(self, merchant_id: str, order_id: str) -> bool:
+        """Whether the ledger has anything of this order."""
         ...
 
     async def find_payment(

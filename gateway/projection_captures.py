@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.facts import Authorized, Captured, CaptureRequested, Fee
@@ -70,23 +70,33 @@ def held_amiss(terms: OrderTerms, payment_id: str, facts: Facts) -> list[Attenti
     ]
 
 
-def total_fee(
-    terms: OrderTerms, groups: Mapping[str, Facts], refunds: Iterable[RefundState]
-) -> int | None:
-    """What providers kept, once it is known for every capture; None across currencies.
+def _bookings(facts: Facts) -> dict[tuple[str, str], Fee]:
+    """One object can be booked several times: a dispute's money is taken, and given back."""
+    return {(fee.object_id, fee.balance_id): fee for fee in facts.of(Fee)}
 
-    One object can be booked several times: a dispute's money is taken, and given back. Where the
-    provider names its bookings, a refund that fails is booked a second time and both count. Where
-    it does not, what it gave back with a refund that failed it has taken again.
+
+def fees_kept(facts: Facts, refunds: Iterable[RefundState]) -> list[Fee]:
+    """What the provider says of its fees, each booking once, as far as it counts.
+
+    Where the provider names its bookings, a refund that fails is booked a second time and both
+    count. Where it does not, what it gave back with a refund that failed it has taken again.
     """
     failed = {r.provider_refund_id for r in refunds if r.status in ("failed", "canceled")}
+    fees = _bookings(facts).values()
+    return [fee for fee in fees if fee.balance_id or fee.object_id not in failed]
+
+
+def total_fee(
+    terms: OrderTerms, groups: Mapping[str, Facts], refunds: Sequence[RefundState]
+) -> int | None:
+    """What providers kept, once it is known for every capture; None across currencies."""
     total, captures = 0, 0
     for facts in groups.values():
-        fees = {(fee.object_id, fee.balance_id): fee for fee in facts.of(Fee)}
+        fees = _bookings(facts)
         captured = {capture.capture_id for capture in facts.of(Captured)}
         captures += len(captured)
         unknown = captured - {object_id for object_id, _ in fees}
         if unknown or any(fee.currency != terms.currency for fee in fees.values()):
             return None
-        total += sum(f.fee for f in fees.values() if f.balance_id or f.object_id not in failed)
+        total += sum(fee.fee for fee in fees_kept(facts, refunds))
     return total if captures else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gateway.facts import (
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 # A refund that failed or was canceled stays so; one that succeeded may still fail later.
 _REFUND_PRECEDENCE: tuple[RefundStatus, ...] = ("failed", "canceled", "succeeded", "pending")
-# A dispute's verdict beats its stages.
+# A dispute's verdict beats its stages. Of two verdicts (an appeal reversed the first) the later one
+# counts, by the provider's own time; at the same time, the first of these.
 _DISPUTE_PRECEDENCE: tuple[DisputeStatus, ...] = (
     "lost",
     "won",
@@ -31,7 +33,9 @@ _DISPUTE_PRECEDENCE: tuple[DisputeStatus, ...] = (
     "needs_response",
     "warning",
 )
-_MONEY_AT_STAKE = frozenset({"needs_response", "under_review", "lost"})
+_VERDICTS = frozenset({"lost", "won", "prevented"})
+#: While a dispute is in one of these, its money is not ours.
+MONEY_AT_STAKE = frozenset({"needs_response", "under_review", "lost"})
 
 
 def project_refunds(
@@ -162,7 +166,7 @@ def project_disputes(
     for update in facts.of(DisputeUpdated):
         by_dispute.setdefault(update.dispute_id, []).append(update)
     disputes = [_dispute(payment_id, updates) for updates in by_dispute.values()]
-    disputes += _reversals(payment_id, facts, disputes)
+    disputes += _reversals(payment_id, facts, by_dispute.values())
     complaints = [
         Attention(
             "dispute",
@@ -187,48 +191,81 @@ def project_disputes(
     return disputes, complaints
 
 
-def _reversals(payment_id: str, facts: Facts, disputes: list[DisputeState]) -> list[DisputeState]:
-    """Money that the provider took back by itself, but for what a lost dispute has told already."""
-    lost = [(dispute.amount, dispute.currency) for dispute in disputes if dispute.status == "lost"]
-    reversals = []
-    for fact in facts.of(Reversed):
-        if (fact.amount, fact.currency) in lost:
-            lost.remove((fact.amount, fact.currency))
-            continue
-        reversals.append(
-            DisputeState(
-                id=derived_id("dsp", payment_id, fact.reversal_id),
-                payment_id=payment_id,
-                provider_dispute_id=fact.reversal_id,
-                kind="reversal",
-                status="lost",
-                amount=fact.amount,
-                currency=fact.currency,
-                reason="reversed by the provider",
-                due_by=None,
-                opened_at=fact.at,
-            )
+def _reversals(
+    payment_id: str, facts: Facts, disputes: Iterable[list[DisputeUpdated]]
+) -> list[DisputeState]:
+    """Money that the provider took back by itself, but for what a lost dispute has told already.
+
+    One that was won on appeal later was lost all the same: its money came back with the dispute.
+    """
+    told = told_by_disputes(facts, disputes)
+    return [
+        DisputeState(
+            id=derived_id("dsp", payment_id, fact.reversal_id),
+            payment_id=payment_id,
+            provider_dispute_id=fact.reversal_id,
+            kind="reversal",
+            status="lost",
+            amount=fact.amount,
+            currency=fact.currency,
+            reason="reversed by the provider",
+            due_by=None,
+            opened_at=fact.at,
         )
-    return reversals
+        for fact in facts.of(Reversed)
+        if fact.reversal_id not in told
+    ]
+
+
+def told_by_disputes(facts: Facts, disputes: Iterable[list[DisputeUpdated]]) -> dict[str, str]:
+    """The reversals by which the money of lost disputes went, and of which dispute each is."""
+    verdicts = [next((u for u in updates if u.status == "lost"), None) for updates in disputes]
+    lost = [update for update in verdicts if update]
+    found: dict[str, str] = {}
+    for fact in facts.of(Reversed):
+        for update in lost:
+            if (update.amount, update.currency) == (fact.amount, fact.currency):
+                found[fact.reversal_id] = update.dispute_id
+                lost.remove(update)
+                break
+    return found
 
 
 def _dispute(payment_id: str, updates: list[DisputeUpdated]) -> DisputeState:
-    statuses = {update.status for update in updates}
-    status = next(known for known in _DISPUTE_PRECEDENCE if known in statuses)
     first = min(updates, key=lambda u: (u.at, u.key))
+    told = max(updates, key=_weight)
     due = max((u.due_by for u in updates if u.due_by), default=None)
     return DisputeState(
         id=derived_id("dsp", payment_id, first.dispute_id),
         payment_id=payment_id,
         provider_dispute_id=first.dispute_id,
         kind="dispute",
-        status=status,
-        amount=first.amount,
-        currency=first.currency,
+        status=told.status,
+        amount=told.amount,  # what is lost may be less than what was disputed
+        currency=told.currency,
         reason=first.reason,
         due_by=due,
         opened_at=first.at,
     )
+
+
+def swings(updates: Iterable[DisputeUpdated]) -> list[datetime]:
+    """When the money of one dispute went and came back, in turn, beginning with the first loss."""
+    known = sorted(updates, key=lambda update: (_weight(update), update.at))
+    stages = [u for u in known if u.status in MONEY_AT_STAKE - _VERDICTS]
+    first = min(stages, key=lambda update: update.at, default=None)
+    times: list[datetime] = []
+    for update in [*([first] if first else []), *(u for u in known if u.status in _VERDICTS)]:
+        if (update.status in MONEY_AT_STAKE) != bool(len(times) % 2):
+            times.append(update.at)
+    return times
+
+
+def _weight(update: DisputeUpdated) -> tuple[bool, datetime, int]:
+    """Which of the provider's words about a dispute is its last."""
+    verdict = update.status in _VERDICTS
+    rank = len(_DISPUTE_PRECEDENCE) - _DISPUTE_PRECEDENCE.index(update.status)
+    return verdict, update.at if verdict else datetime.min.replace(tzinfo=UTC), rank
 
 
 def refunded_amount(
@@ -247,5 +284,5 @@ def disputed_amount(terms: OrderTerms, disputes: list[DisputeState]) -> int:
     return sum(
         dispute.amount
         for dispute in disputes
-        if dispute.status in _MONEY_AT_STAKE and dispute.currency == terms.currency
+        if dispute.status in MONEY_AT_STAKE and dispute.currency == terms.currency
     )

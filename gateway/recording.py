@@ -1,8 +1,8 @@
 """Facts in, state out: the one place where facts are added to an order.
 
 Whoever learns something (an answer, a webhook, a sweep) comes through `record`: it appends the new
-facts, computes the state anew and writes it, tells the merchant and extends the timeline, all in
-the caller's transaction.
+facts, computes the state anew and writes it, books the money that moved, tells the merchant and
+extends the timeline, all in the caller's transaction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.context import Context
 from gateway.facts import Fact, PaidTwice, Recorded, RefundStatus
+from gateway.movements import moved, tells_of_money
 from gateway.order import OrderState, PaymentState
 from gateway.ports import LockedOrder, Transaction
 from gateway.projection import project
@@ -59,6 +60,11 @@ async def record(
         added = [*added, *second]
         after = project(order.terms, [*known, *added])
     await tx.save_state(order, after, now)
+    if tells_of_money(added):
+        booked = moved(known, before)
+        movements = moved([*known, *added], after)
+        if movements != booked:
+            await tx.book(order, movements, now, first=not booked)
     lines += [
         entry(ctx, "fact", describe(recorded.fact), f"new, from {source}", key=recorded.fact.key)
         for recorded in added

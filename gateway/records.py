@@ -121,6 +121,7 @@ JobKind = Literal[
     "expire_order",
     "list_events",
     "retry_orphans",
+    "settle",
 ]
 
 

@@ -14,7 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
@@ -44,6 +44,7 @@ from gateway.provider import (
     ProviderPlugin,
     RegisteredWebhook,
 )
+from gateway.provider_books import ListsTransactions, ProviderPayout, ProviderTransaction
 from gateway.records import Call, CancelCall, CaptureCall, ConfirmCall, CreateCall, RefundCall
 from gateway.routing import AUTO
 
@@ -132,6 +133,44 @@ class Provider:
         with self._reading("list_events"):
             async for event in adapter.list_events(since, until):
                 yield event
+
+    @property
+    def report_lag(self) -> timedelta | None:
+        """How far behind its own books may be; None where it does not show them."""
+        adapter = self.adapter
+        return adapter.report_lag if isinstance(adapter, ListsTransactions) else None
+
+    @property
+    def names_payout_lines(self) -> bool:
+        """Whether it tells which lines a payout consists of."""
+        adapter = self.adapter
+        return isinstance(adapter, ListsTransactions) and adapter.names_payout_lines
+
+    async def list_transactions(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[ProviderTransaction]:
+        """The lines of its books of a time; nothing where it shows none. Raises Unavailable."""
+        adapter = self.adapter
+        if isinstance(adapter, ListsTransactions):
+            with self._reading("list_transactions"):
+                async for line in adapter.list_transactions(since, until):
+                    yield line
+
+    async def list_payouts(self, since: datetime, until: datetime) -> AsyncIterator[ProviderPayout]:
+        """Its payouts of a time; nothing where it shows none. Raises Unavailable."""
+        adapter = self.adapter
+        if isinstance(adapter, ListsTransactions):
+            with self._reading("list_payouts"):
+                async for payout in adapter.list_payouts(since, until):
+                    yield payout
+
+    async def payout_transactions(self, payout_id: str) -> AsyncIterator[ProviderTransaction]:
+        """The lines of one payout, where it names them. Raises Unavailable."""
+        adapter = self.adapter
+        if isinstance(adapter, ListsTransactions):
+            with self._reading("payout_transactions"):
+                async for line in adapter.payout_transactions(payout_id):
+                    yield line
 
     async def check(self) -> tuple[bool, datetime | None]:
         """Whether it can be checked, and if so its time, where it tells. Raises Unavailable."""

@@ -45,6 +45,8 @@ async def schedule(ctx: Context) -> None:
         for provider in ctx.providers.values():
             if provider.lists_events:
                 await tx.enqueue("", "list_events", provider.name, ctx.now())
+            if provider.report_lag is not None:
+                await tx.enqueue("", "settle", provider.name, ctx.now())
         await tx.enqueue("", "retry_orphans", "inbox", ctx.now())
 
 

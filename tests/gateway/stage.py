@@ -11,6 +11,7 @@ from gateway.context import Context
 from gateway.facts import Fact, ProviderFact, Recorded
 from gateway.ids import Ids
 from gateway.money import Money, ProviderScale
+from gateway.movements import Movement
 from gateway.order import OrderState
 from gateway.ports import LockedOrder
 from gateway.provider import (
@@ -147,6 +148,7 @@ class Memory:
     def __init__(self, order: OrderRecord, recorded: Sequence[Recorded]) -> None:
         self.order = Locked(order, list(recorded))
         self.saved: OrderState | None = None
+        self.booked: tuple[Movement, ...] = ()
         self.stored: Operation | None = None  # what another process has made of it
         self.attempts: list[tuple[bool, str]] = []
         self.jobs: set[tuple[str, str]] = set()
@@ -170,6 +172,12 @@ class Memory:
 
     async def save_state(self, order: OrderRecord, state: OrderState, at: datetime) -> None:
         self.saved = state
+
+    async def book(
+        self, order: OrderRecord, movements: Sequence[Movement], at: datetime, *, first: bool
+    ) -> int:
+        self.booked = tuple(movements)
+        return len(movements)
 
     async def operation(self, merchant_id: str, key: str) -> Operation | None:
         return self.stored

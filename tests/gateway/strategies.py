@@ -149,6 +149,7 @@ by_kind: dict[type, st.SearchStrategy[Fact]] = {
         currency=currencies,
         at=moments,
         due_by=_OPTIONAL["due_by"],
+        turn=st.sampled_from(["", "", "3"]),
     ),
 }
 facts: st.SearchStrategy[Fact] = st.sampled_from(list(by_kind)).flatmap(by_kind.__getitem__)

@@ -51,7 +51,8 @@ def test_the_time_is_in_no_key() -> None:
 @given(strategies.facts, strategies.facts)
 def test_the_same_key_means_the_same_identity(one: Fact, other: Fact) -> None:
     def identity(fact: Fact) -> tuple[object, ...]:
-        return (type(fact), *(getattr(fact, name) for name in fact.key_fields))
+        named = (*fact.key_fields, *fact.told_apart_by)
+        return (type(fact), *(getattr(fact, name) for name in named))
 
     assert (one.key == other.key) == (identity(one) == identity(other))
 

@@ -2,13 +2,13 @@
 
 import re
 import uuid
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ids import PREFIXES, Ids, derived_id
+from gateway.ids import PREFIXES, Ids, derived_id, earliest
 from tests.gateway.build import FIRST, SECOND, at
 from tests.gateway.stage import MovableClock
 
@@ -91,3 +91,13 @@ def test_derived_ids_are_the_same_for_the_same_parts() -> None:
 @given(st.lists(st.lists(st.text("ab", max_size=3), max_size=3), unique_by=tuple, max_size=8))
 def test_other_parts_give_other_ids(parts: list[list[str]]) -> None:
     assert len({derived_id("ref", FIRST, *some) for some in parts}) == len(parts)
+
+
+@given(st.integers(0, 4_000_000_000_000), st.integers(2, 10_000))
+def test_earliest_parts_what_was_made_before_from_what_was_not(moment: int, apart: int) -> None:
+    clock, some = MovableClock(), timedelta(milliseconds=apart)
+    clock.time = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=moment)
+    made = Ids(clock, bytes).new("ord")
+
+    assert earliest("ord", clock.time, -some) < made < earliest("ord", clock.time, some)
+    assert earliest("ord", datetime(1, 1, 1, tzinfo=UTC)) < made
