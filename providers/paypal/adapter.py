@@ -29,6 +29,8 @@ from gateway.provider import (
     RefundRequest,
     RegisteredWebhook,
 )
+from gateway.provider_books import ProviderPayout, ProviderTransaction
+from providers.paypal import settlement
 from providers.paypal.bodies import amount, capture_body, order_body, refund_body
 from providers.paypal.client import PayPalClient
 from providers.paypal.mapping import (
@@ -132,6 +134,25 @@ class PayPalAdapter:
     def list_events(self, since: datetime, until: datetime) -> AsyncIterator[ListedEvent]:
         """See Notifications."""
         return self._notifications.events(since, until)
+
+    report_lag = settlement.REPORT_LAG
+    names_payout_lines = False
+
+    def list_transactions(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[ProviderTransaction]:
+        """The account's transactions."""
+        return settlement.lines(self._client, since, until)
+
+    def list_payouts(self, since: datetime, until: datetime) -> AsyncIterator[ProviderPayout]:
+        """The account's withdrawals."""
+        return settlement.payouts(self._client, since, until)
+
+    async def payout_transactions(self, payout_id: str) -> AsyncIterator[ProviderTransaction]:
+        """None: PayPal does not tell what a withdrawal consists of."""
+        none: tuple[ProviderTransaction, ...] = ()
+        for line in none:
+            yield line
 
     async def check(self) -> datetime | None:
         """Read the app's webhooks: it needs a token, and little else."""

@@ -15,6 +15,7 @@ A read moves nothing, so whatever befalls it, nothing was done by it.
 """
 
 import ssl
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,13 +24,15 @@ import urllib3.exceptions
 
 from gateway import tracing
 from gateway.errors import OutcomeUnknown, ProviderError, Rejected, Unavailable
-from providers.paypal.resources import Detail, Order, Problem, Transaction
+from providers.paypal.resources import Detail, Order, Problem, Transaction, TransactionPage
 from providers.paypal.sdk import Reply, Sdk, retry_after
 
 T = TypeVar("T")
 
 #: Without it, captures and fees are missing in answers.
 _WHOLE = "return=representation"
+#: The most that PayPal puts on a page of its report.
+_PAGE_SIZE = 500
 _NOTHING_SENT = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -106,6 +109,22 @@ class PayPalClient:
             body=body,
         )
 
+    async def search_transactions(
+        self, since: datetime, until: datetime, page: int
+    ) -> TransactionPage:
+        """One page of the account's transactions from `since` to `until`, 31 days at most."""
+        return await self._commit(
+            "transaction_search",
+            "search_transactions",
+            TransactionPage,
+            None,
+            start_date=_text(since),
+            end_date=_text(until),
+            fields="transaction_info",
+            page_size=_PAGE_SIZE,
+            page=page,
+        )
+
     async def _commit(
         self, controller: str, operation: str, shape: type[T], key: str | None, **options: Any
     ) -> T:
@@ -135,6 +154,10 @@ class PayPalClient:
         if not 200 <= reply.status < 300:
             raise refusal(reply, _doubt(key))
         return reply
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _doubt(key: str | None) -> type[ProviderError]:

@@ -240,8 +240,14 @@ def dispute_facts(dispute: Dispute, seen: datetime) -> list[ProviderFact]:
             at=at,
             reason=dispute.reason,
             due_by=moment(dispute.seller_response_due_date),
+            turn=_turn(len(dispute.adjudications)) if state.startswith("RESOLVED") else "",
         )
     ]
+
+
+def _turn(decisions: int) -> str:
+    """A verdict can be the one of before only after it was reversed: after two decisions."""
+    return str(decisions) if decisions > 2 else ""
 
 
 def own_refund_id(refund: Transaction) -> str | None:

@@ -137,6 +137,12 @@ class DisputeOutcome(msgspec.Struct, frozen=True):
     amount_refunded: Amount | None = None
 
 
+class Adjudication(msgspec.Struct, frozen=True):
+    """One decision about a dispute; an appeal brings another."""
+
+    adjudication_time: str | None = None
+
+
 class Dispute(msgspec.Struct, frozen=True):
     """A case that a buyer or a bank has opened."""
 
@@ -148,6 +154,7 @@ class Dispute(msgspec.Struct, frozen=True):
     dispute_outcome: DisputeOutcome | None = None
     create_time: str | None = None
     update_time: str | None = None
+    adjudications: tuple[Adjudication, ...] = ()
     seller_response_due_date: str | None = None
 
 
@@ -221,3 +228,30 @@ class Verification(msgspec.Struct, frozen=True):
     """The answer to a postback: SUCCESS or FAILURE."""
 
     verification_status: str
+
+
+class TransactionInfo(msgspec.Struct, frozen=True):
+    """One transaction of the account's report. `fee_amount` is negative where PayPal keeps it."""
+
+    transaction_id: str
+    transaction_event_code: str = ""
+    transaction_status: str = ""
+    transaction_initiation_date: str | None = None
+    transaction_amount: Amount | None = None
+    fee_amount: Amount | None = None
+    ending_balance: Amount | None = None
+    paypal_reference_id: str | None = None
+    custom_field: str | None = None
+
+
+class TransactionDetail(msgspec.Struct, frozen=True):
+    """Of the parts of a transaction, the one that is about money."""
+
+    transaction_info: TransactionInfo
+
+
+class TransactionPage(msgspec.Struct, frozen=True):
+    """One page of the report."""
+
+    transaction_details: tuple[TransactionDetail, ...] = ()
+    total_pages: int = 1

@@ -25,7 +25,8 @@ from gateway.provider import (
     RefundRequest,
     RegisteredWebhook,
 )
-from providers.stripe import webhook
+from gateway.provider_books import ProviderPayout, ProviderTransaction
+from providers.stripe import settlement, webhook
 from providers.stripe.client import Client
 from providers.stripe.errors import IDEMPOTENCY_ERROR, ReplayedFailure
 from providers.stripe.events import decode, translate, unread
@@ -113,6 +114,24 @@ class StripeAdapter:
                     at=datetime.fromtimestamp(event.created, UTC),
                     body=body,
                 )
+
+    #: A balance transaction is there as soon as the balance has changed; the clocks may differ.
+    report_lag = timedelta(minutes=5)
+    names_payout_lines = True
+
+    def list_transactions(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[ProviderTransaction]:
+        """The account's balance transactions."""
+        return settlement.lines(self._client, since, until)
+
+    def list_payouts(self, since: datetime, until: datetime) -> AsyncIterator[ProviderPayout]:
+        """The account's payouts."""
+        return settlement.payouts(self._client, since, until)
+
+    def payout_transactions(self, payout_id: str) -> AsyncIterator[ProviderTransaction]:
+        """The balance transactions of an automatic payout."""
+        return settlement.payout_lines(self._client, payout_id)
 
     async def check(self) -> datetime | None:
         """Read the newest session: the least that a restricted key must be able to do."""

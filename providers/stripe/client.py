@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -28,6 +28,18 @@ PAGE_SIZE = 100
 MOST_PAGES = 20
 
 T = TypeVar("T")
+
+
+class Identified(Protocol):
+    """Whatever a list holds."""
+
+    @property
+    def id(self) -> str:
+        """Where the next page goes on."""
+        ...
+
+
+Walked = TypeVar("Walked", bound=Identified)
 
 
 class _HTTPClient(stripe.AIOHTTPClient):
@@ -84,6 +96,22 @@ class Client:
                 return entries
             params["starting_after"] = page.data[-1].id
         raise Unavailable(f"Stripe lists more than {MOST_PAGES * PAGE_SIZE} {path[-1]}")
+
+    async def walk(self, kind: type[Walked], *path: str, **params: Any) -> AsyncIterator[Walked]:
+        """All entries of a list, newest first, page by page, however many there are."""
+        more = True
+        while more:
+            page = await self.read(RawPage, *path, limit=PAGE_SIZE, **params)
+            more = page.has_more and bool(page.data)
+            for raw in page.data:
+                try:
+                    entry = msgspec.json.decode(raw, type=kind)
+                except msgspec.MsgspecError:
+                    raise Unavailable(
+                        f"Stripe lists something that is no {kind.__name__}"
+                    ) from None
+                params["starting_after"] = entry.id
+                yield entry
 
     async def events(self, **params: Any) -> AsyncIterator[tuple[Event, bytes]]:
         """All events, newest first, each with its bytes; page by page, however many there are."""

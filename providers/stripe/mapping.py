@@ -269,14 +269,19 @@ def dispute_facts(dispute: Dispute, as_of: datetime) -> Facts:
     elif money is None:
         yield _unreadable(dispute.id, dispute.amount, dispute.currency, as_of)
     else:
+        # The object has no time of its verdict, and an appeal may bring another one.
+        decided = status in ("won", "lost", "prevented")
+        # A verdict can be the one of before only after its money has come back once.
+        booked = len(dispute.balance_transactions)
         yield DisputeUpdated(
             dispute_id=dispute.id,
             status=status,
             amount=money.amount,
             currency=money.currency,
-            at=time(dispute.created) or as_of,
+            at=as_of if decided else time(dispute.created) or as_of,
             reason=dispute.reason or "",
             due_by=time(due_by),
+            turn=str(booked) if decided and booked > 2 else "",
         )
     for movement in dispute.balance_transactions:
         yield from _fee(dispute.id, movement)

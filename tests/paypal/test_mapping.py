@@ -343,6 +343,15 @@ def test_disputes(status: str, outcome: str | None, ours: str) -> None:
     assert fact.due_by == datetime(2026, 3, 11, 10, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(("decisions", "turn"), [(1, ""), (2, ""), (3, ":3")])
+def test_a_dispute_that_is_lost_again_is_another_fact(decisions: int, turn: str) -> None:
+    """Lost, won on appeal, lost after all."""
+    outcome = {"outcome_code": "RESOLVED_BUYER_FAVOUR"}
+    told = [{"adjudication_time": f"2026-03-0{n + 1}T10:00:00Z"} for n in range(decisions)]
+    (fact,) = of_dispute("RESOLVED", dispute_outcome=outcome, adjudications=told)
+    assert fact.key == f"dispute_updated:PP-D-1001:lost{turn}"
+
+
 def test_a_dispute_lost_in_part() -> None:
     outcome = {"outcome_code": "RESOLVED_BUYER_FAVOUR", "amount_refunded": p.amount("20.00")}
     (fact,) = of_dispute("RESOLVED", dispute_outcome=outcome)

@@ -185,9 +185,9 @@ async def test_confirm_reads_refunds_and_disputes_where_there_are_some(
     facts = await adapter.confirm(PAYMENT, key="key-1")
     assert [fact.key for fact in facts[-4:]] == [
         "refund_updated:re_1:succeeded:ref_1",
-        "fee:re_1:0:-400:USD",
+        "fee:re_1:0:-400:USD:txn_2",
         "dispute_updated:dp_1:needs_response",
-        "fee:dp_1:1500:-6900:USD",
+        "fee:dp_1:1500:-6900:USD:txn_3",
     ]
     assert [call.path for call in fake.calls[1:]] == ["/v1/refunds", "/v1/disputes"]
 
@@ -200,7 +200,7 @@ async def test_refund(adapter: StripeAdapter, fake: FakeStripe) -> None:
     facts = await adapter.refund(REFUND, key="key-1")
     assert [fact.key for fact in facts] == [
         "refund_updated:re_1:succeeded:ref_1",
-        "fee:re_1:0:-400:USD",
+        "fee:re_1:0:-400:USD:txn_2",
     ]
     [call] = fake.calls
     assert call.path == "/v1/refunds"
@@ -366,7 +366,7 @@ async def test_capture_of_a_part(adapter: StripeAdapter, fake: FakeStripe) -> No
     paid = charge(amount_captured=4000, balance_transaction=balance(fee=146, net=3854))
     fake.will(intent(amount_received=4000, latest_charge=paid))
     facts = await adapter.capture(HELD, Money(4000, "USD"), key="key-1")
-    assert {"captured:pi_1:4000:USD", "fee:pi_1:146:3854:USD"} <= {fact.key for fact in facts}
+    assert {"captured:pi_1:4000:USD", "fee:pi_1:146:3854:USD:txn_1"} <= {fact.key for fact in facts}
     [call] = fake.calls
     assert call.path == "/v1/payment_intents/pi_1/capture"
     assert call.params == {

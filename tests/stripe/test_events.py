@@ -90,13 +90,13 @@ def keys(facts: tuple[ProviderFact, ...]) -> list[str]:
         (
             "charge.dispute.created",
             dispute(),
-            ["dispute_updated:dp_1:needs_response", "fee:dp_1:1500:-6900:USD"],
+            ["dispute_updated:dp_1:needs_response", "fee:dp_1:1500:-6900:USD:txn_3"],
             False,
         ),
         (
             "charge.dispute.closed",
             dispute(status="won"),
-            ["dispute_updated:dp_1:won", "fee:dp_1:1500:-6900:USD"],
+            ["dispute_updated:dp_1:won", "fee:dp_1:1500:-6900:USD:txn_3"],
             False,
         ),
     ],

@@ -273,7 +273,7 @@ def test_a_refund_of_the_dashboard_with_its_booking() -> None:
     updated, fee = refund_facts(read(Refund, value), AS_OF)
     assert isinstance(updated, RefundUpdated)
     assert (updated.refund_id, updated.reason) == (None, "duplicate")
-    assert fee.key == "fee:re_1:0:-400:USD"
+    assert fee.key == "fee:re_1:0:-400:USD:txn_2"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,17 @@ def test_dispute_statuses(status: str, ours: str) -> None:
     assert isinstance(updated, DisputeUpdated)
     assert updated.key == f"dispute_updated:dp_1:{ours}"
     assert updated.due_by == at(800_000)
-    assert fee.key == "fee:dp_1:1500:-6900:USD"
+    assert fee.key == "fee:dp_1:1500:-6900:USD:txn_3"
+
+
+@pytest.mark.parametrize(("bookings", "turn"), [(1, ""), (2, ""), (3, ":3")])
+def test_a_dispute_that_is_lost_again_is_another_fact(bookings: int, turn: str) -> None:
+    """Its money went, came back, and went again: each time it is booked."""
+    booked = [balance(f"txn_{number}") for number in range(bookings)]
+    value = dispute(status="lost", balance_transactions=booked)
+    (updated, *fees) = dispute_facts(read(Dispute, value), AS_OF)
+    assert updated.key == f"dispute_updated:dp_1:lost{turn}"
+    assert len({fee.key for fee in fees}) == bookings
 
 
 @pytest.mark.parametrize("change", [{"status": "paused"}, {"currency": "xxx"}])
