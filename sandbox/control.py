@@ -11,7 +11,7 @@ from litestar.handlers import BaseRouteHandler
 
 from sandbox.faults import AnyRequest, Reply
 from sandbox.ledger import totals
-from sandbox.world import ControlError, World
+from sandbox.world import DISCREPANCIES, ControlError, World
 
 Body = dict[str, Any]
 
@@ -76,6 +76,19 @@ def _actions(world: World) -> list[BaseRouteHandler]:
         currency = text(body, "currency") if body.get("currency") is not None else None
         return await side.alter(text(body, "id"), number(body, "amount"), currency)
 
+    async def charge(body: Body) -> Any:
+        side, amount = world.side(text(body, "provider")), number(body, "amount")
+        if amount is None or amount < 1:
+            raise ControlError("amount must be an integer of at least 1")
+        return await side.charge(amount, text(body, "currency"))
+
+    async def discrepancy(body: Body) -> Any:
+        side = world.side(text(body, "provider"))
+        kind = text(body, "kind")
+        if kind not in DISCREPANCIES:
+            raise ControlError(f"kind must be one of: {', '.join(DISCREPANCIES)}")
+        return await side.discrepancy(text(body, "id"), kind)
+
     async def faults(body: Body) -> Any:
         provider = world.side(text(body, "provider")).name
         times = number(body, "times")
@@ -101,7 +114,8 @@ def _actions(world: World) -> list[BaseRouteHandler]:
         world.reset()
         return {"reset": True}
 
-    acts = (buyer, refund, dispute, payout, alter, faults, webhooks, clock, reset)
+    happen = (buyer, charge, refund, dispute, payout, alter, discrepancy)
+    acts = (*happen, faults, webhooks, clock, reset)
     return [_handler(act) for act in acts]
 
 

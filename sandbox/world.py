@@ -20,6 +20,11 @@ T = TypeVar("T")
 CALLS_KEPT = 2000
 
 
+DISCREPANCIES = ("missing", "amount", "currency", "fee", "duplicate")
+"""A line is left out, tells a minor unit more, another currency, a fee that is higher by one, or
+stands there twice. Payouts are made of what the books then say."""
+
+
 class ControlError(Exception):
     """A control call or a buyer's action that makes no sense here; answered as `status`, with
     `message` for the person who made it."""
@@ -60,6 +65,13 @@ class ProviderSide(Protocol):
 
     async def payout(self, **options: Any) -> dict[str, Any]:
         """Pay the available balance out to the merchant's bank."""
+
+    async def charge(self, amount: int, currency: str) -> dict[str, Any]:
+        """Take money in the provider's own dashboard, without the merchant's software."""
+
+    async def discrepancy(self, id: str, kind: str) -> dict[str, Any]:
+        """Falsify the line about `id` (whatever moved the money) in the provider's own books:
+        see DISCREPANCIES."""
 
     async def alter(
         self, id: str, amount: int | None = None, currency: str | None = None

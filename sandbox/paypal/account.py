@@ -29,6 +29,8 @@ class Account:
         self.refunds: dict[str, Refund] = {}
         self.disputes: dict[str, Dispute] = {}
         self.payouts: list[Payout] = []
+        self.planted: dict[str, tuple[str, str]] = {}
+        """What the report tells wrongly: by transaction the kind, and a fresh id for a double."""
         self.events: dict[str, dict[str, Any]] = {}
         self._invoices: dict[tuple[str, str], object] = {}
         self._timers: list[tuple[datetime, int, Callable[[], None]]] = []

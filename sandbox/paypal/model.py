@@ -224,3 +224,5 @@ class Payout:
     id: str
     amount: Money
     created: datetime
+    left: int = 0
+    """What stayed in the balance."""

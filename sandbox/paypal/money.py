@@ -38,6 +38,10 @@ class Money:
     units: int
     currency: str
 
+    def of(self, units: int) -> Money:
+        """Another amount in the same currency."""
+        return Money(units, self.currency)
+
     def json(self) -> dict[str, str]:
         """PayPal's `money` object."""
         return {"currency_code": self.currency, "value": written(self.units, self.currency)}

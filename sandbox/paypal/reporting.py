@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,16 +43,11 @@ def ledger(account: Account) -> list[Row]:
 
 def balance(account: Account) -> dict[str, int]:
     """What the merchant has, per currency, in PayPal's smallest unit: settled captures after
-    fees, less what was refunded, reversed and paid out."""
+    fees, less what was refunded, reversed and paid out; as the report has it."""
     sums: Counter[str] = Counter()
-    for capture in account.captures.values():
-        if capture.settled:
-            sums[capture.currency] += capture.amount - capture.fee
-    for refund in account.refunds.values():
-        if refund.status == "COMPLETED":
-            sums[refund.capture.currency] -= refund.amount - refund.fee_returned
-    for payout in account.payouts:
-        sums[payout.amount.currency] -= payout.amount.units
+    for line in _lines(account):
+        if line.status == "S":
+            sums[line.amount.currency] += line.amount.units + (line.fee.units if line.fee else 0)
     return dict(sums)
 
 
@@ -117,14 +113,13 @@ def search(account: Account, query: Mapping[str, str]) -> dict[str, Any]:
     page, size = number(query, "page", 1, 2**31 - 1), number(query, "page_size", 100, MOST_PER_PAGE)
     wanted = query.get("transaction_id")
     found = [
-        (moment, info)
-        for moment, info in _transactions(account)
-        if start <= moment <= end and wanted in (None, info["transaction_id"])
+        line.shown(after)
+        for line, after in _with_balances(account)
+        if start <= line.created <= end and wanted in (None, line.id)
     ]
-    found.sort(key=lambda entry: entry[0])
     shown = found[(page - 1) * size : page * size]
     return {
-        "transaction_details": [{"transaction_info": info} for _, info in shown],
+        "transaction_details": [{"transaction_info": info} for info in shown],
         "account_number": MERCHANT["merchant_id"],
         "start_date": seconds(start),
         "end_date": seconds(end),
@@ -135,47 +130,95 @@ def search(account: Account, query: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _transactions(account: Account) -> Iterator[tuple[datetime, dict[str, Any]]]:
+@dataclass(frozen=True)
+class _Line:
+    """One transaction of the report; `fee` is negative where PayPal keeps it."""
+
+    kind: str
+    id: str
+    created: datetime
+    updated: datetime
+    amount: Money
+    fee: Money | None
+    status: str
+    more: dict[str, str | None]
+    left: int | None = None
+
+    def shown(self, after: Money) -> dict[str, Any]:
+        """As `transaction_info`; `after` is the balance in its currency."""
+        return present(
+            transaction_id=self.id,
+            transaction_event_code=CODES[self.kind],
+            transaction_initiation_date=seconds(self.created),
+            transaction_updated_date=seconds(self.updated),
+            transaction_amount=self.amount.json(),
+            fee_amount=self.fee.json() if self.fee else None,
+            transaction_status=self.status,
+            ending_balance=after.json(),
+            **self.more,
+        )
+
+
+def _with_balances(account: Account) -> Iterator[tuple[_Line, Money]]:
+    """All lines by time, each with the balance that it left."""
+    sums: Counter[str] = Counter()
+    for line in sorted(_lines(account), key=lambda line: line.created):
+        code = line.amount.currency
+        if line.status == "S":
+            sums[code] += line.amount.units + (line.fee.units if line.fee else 0)
+        if line.left is not None:  # what came in the same second may have come later
+            sums[code] = line.left
+        yield line, Money(sums[code], code)
+
+
+def _lines(account: Account) -> Iterator[_Line]:
+    """What happened, as far as nothing was planted that says otherwise."""
+    for line in _true_lines(account):
+        kind, double = account.planted.get(line.id, ("", ""))
+        amount, fee = line.amount, line.fee or line.amount.of(0)
+        match kind:
+            case "missing":
+                continue
+            case "amount":
+                yield replace(line, amount=amount.of(amount.units + 1))
+            case "fee":
+                yield replace(line, fee=fee.of(fee.units - 1))
+            case "currency":
+                other = "USD" if amount.currency == "EUR" else "EUR"
+                yield replace(line, amount=Money(amount.units, other), fee=Money(fee.units, other))
+            case "duplicate":
+                yield line
+                yield replace(line, id=double)
+            case _:
+                yield line
+
+
+def _true_lines(account: Account) -> Iterator[_Line]:
+    more: dict[str, str | None]
     for c in account.captures.values():
         fee = c.money(-c.fee) if c.settled else None
-        yield c.created, _info(
-            "charge", c.id, c.created, c.updated, c.money(c.amount), fee, c.status,
-            paypal_reference_id=c.order.id, paypal_reference_id_type="ODR",
-            custom_field=c.custom_id, invoice_id=c.invoice_id,
-        )  # fmt: skip
+        more = {
+            "paypal_reference_id": c.order.id,
+            "paypal_reference_id_type": "ODR",
+            "custom_field": c.custom_id,
+            "invoice_id": c.invoice_id,
+        }
+        status = STATUSES.get(c.status, "S")
+        yield _Line("charge", c.id, c.created, c.updated, c.money(c.amount), fee, status, more)
     for r in account.refunds.values():
         money, fee = r.capture.money(-r.amount), r.capture.money(r.fee_returned)
         kind = "reversal" if r.reversal else "refund"
-        yield r.created, _info(
-            kind, r.id, r.created, r.updated, money, fee, r.status,
-            paypal_reference_id=r.capture.id, paypal_reference_id_type="TXN",
-            custom_field=r.custom_id, invoice_id=r.invoice_id,
-        )  # fmt: skip
+        more = {
+            "paypal_reference_id": r.capture.id,
+            "paypal_reference_id_type": "TXN",
+            "custom_field": r.custom_id,
+            "invoice_id": r.invoice_id,
+        }
+        status = STATUSES.get(r.status, "S")
+        yield _Line(kind, r.id, r.created, r.updated, money, fee, status, more)
     for p in account.payouts:
-        money = Money(-p.amount.units, p.amount.currency)
-        yield p.created, _info("payout", p.id, p.created, p.created, money, None, "COMPLETED")
-
-
-def _info(
-    kind: str,
-    transaction_id: str,
-    created: datetime,
-    updated: datetime,
-    amount: Money,
-    fee: Money | None,
-    status: str,
-    **more: str | None,
-) -> dict[str, Any]:
-    return present(
-        transaction_id=transaction_id,
-        transaction_event_code=CODES[kind],
-        transaction_initiation_date=seconds(created),
-        transaction_updated_date=seconds(updated),
-        transaction_amount=amount.json(),
-        fee_amount=fee.json() if fee else None,
-        transaction_status=STATUSES.get(status, "S"),
-        **more,
-    )
+        money = p.amount.of(-p.amount.units)
+        yield _Line("payout", p.id, p.created, p.created, money, None, "S", {}, p.left)
 
 
 def _date(query: Mapping[str, str], name: str) -> datetime:

@@ -11,7 +11,7 @@ from sandbox.paypal.certificates import Authority, authority
 from sandbox.paypal.disputes import Disputes
 from sandbox.paypal.errors import Problem, envelope
 from sandbox.paypal.idempotency import RequestIds
-from sandbox.paypal.model import Authorization, Capture, Instrument, Order, Payout, Refund
+from sandbox.paypal.model import Authorization, Capture, Instrument, Order, Payout, Refund, Unit
 from sandbox.paypal.money import Money, from_iso
 from sandbox.paypal.oauth import Credentials, Tokens
 from sandbox.paypal.orders import Orders
@@ -129,6 +129,34 @@ class PayPalSide:
             raise ControlError(str(error), 409) from None
         return dispute_json(self.account.base, dispute)
 
+    async def charge(self, amount: int, currency: str) -> dict[str, Any]:
+        """A payment by card that was typed in at PayPal's virtual terminal."""
+        units, now = from_iso(amount, currency), self.account.now()
+        unit = Unit("default", units, currency, {})
+        order = Order(
+            id=self.account.new_id(),
+            intent="CAPTURE",
+            units=[unit],
+            created=now,
+            updated=now,
+            wallet=False,
+            return_url=None,
+            cancel_url=None,
+            brand=None,
+            status="COMPLETED",
+        )
+        self.account.orders[order.id] = order
+        capture = self.payments.record(order, unit, units, currency, "COMPLETED")
+        self.payments.announce(capture)
+        return capture_json(self.account.base, capture)
+
+    async def discrepancy(self, id: str, kind: str) -> dict[str, Any]:
+        """Falsify what transaction search tells about a capture or a refund."""
+        thing = self._find(id)
+        found = thing if isinstance(thing, Refund) else self._capture(id)
+        self.account.planted[found.id] = (kind, self.account.new_id())
+        return {"transaction_id": found.id, "kind": kind}
+
     async def payout(self, **options: Any) -> dict[str, Any]:
         """Send the balance to the bank: of one `currency`, or of all; `amount` needs a currency."""
         balance = reporting.balance(self.account)
@@ -141,13 +169,17 @@ class PayPalSide:
             if not 0 < units <= asked[str(currency)]:
                 raise ControlError("the balance does not cover this", 409)
             asked = {str(currency): units}
-        made = [self._pay_out(Money(units, name)) for name, units in asked.items() if units > 0]
+        made = [
+            self._pay_out(Money(units, name), balance[name] - units)
+            for name, units in asked.items()
+            if units > 0
+        ]
         if not made:
             raise ControlError("there is nothing to pay out", 409)
         return {"payouts": [{"id": p.id, "amount": p.amount.json()} for p in made]}
 
-    def _pay_out(self, amount: Money) -> Payout:
-        payout = Payout(self.account.new_id(), amount, self.account.now())
+    def _pay_out(self, amount: Money, left: int) -> Payout:
+        payout = Payout(self.account.new_id(), amount, self.account.now(), left)
         self.account.payouts.append(payout)
         return payout
 

@@ -77,6 +77,10 @@ class Account:
         self._objects.setdefault(kind, {})[made["id"]] = made
         return made
 
+    def forget(self, item: Object) -> None:
+        """It has never been there."""
+        del self._objects[item["object"]][item["id"]]
+
     def get(self, kind: str, id: str, param: str = "id", status: int = 404) -> Object:
         """The object. Raises StripeError `resource_missing`."""
         found = self._objects.get(kind, {}).get(id)

@@ -6,6 +6,8 @@ from sandbox.stripe import currencies
 from sandbox.stripe.account import DAY, Account, Object
 
 AVAILABLE_AFTER = 2 * DAY
+INSTANT = ("payout", "payout_failure")
+"""What moves the available balance at once."""
 FEE_TEXT = "Stripe processing fees"
 
 
@@ -36,7 +38,7 @@ def record(
         "description": fee_text,
         "type": "stripe_fee",
     }
-    available_on = account.now() + (AVAILABLE_AFTER if type != "payout" else 0)
+    available_on = account.now() + (0 if type in INSTANT else AVAILABLE_AFTER)
     made = account.add(
         "balance_transaction",
         amount=settled,
@@ -55,6 +57,26 @@ def record(
     )
     account.agenda.add(available_on, lambda: made.update(status="available"))
     return made
+
+
+def falsify(account: Account, booked: Object, kind: str) -> Object:
+    """Let the books tell something else: see `sandbox.world.DISCREPANCIES`."""
+    match kind:
+        case "missing":
+            account.forget(booked)
+        case "amount":
+            booked.update(amount=booked["amount"] + 1, net=booked["net"] + 1)
+        case "fee":
+            booked.update(fee=booked["fee"] + 1, net=booked["net"] - 1)
+        case "currency":
+            booked["currency"] = "usd" if booked["currency"] == "eur" else "eur"
+        case _:
+            kept = {k: v for k, v in booked.items() if k not in ("id", "object", "created")}
+            twin = account.add("balance_transaction", **kept)
+            due = booked["available_on"]
+            account.agenda.add(due, lambda: twin.update(status="available"))
+            return twin
+    return booked
 
 
 def available(account: Account) -> dict[str, list[Object]]:
@@ -111,3 +133,17 @@ def _payout(account: Account, total: int, currency: str, bundle: list[Object]) -
     account.emit("payout.created", made)
     account.emit("payout.paid", made)
     return made
+
+
+def fail(account: Account, payout: Object) -> Object:
+    """The bank returns a payout: its money is available again, and goes out with the next one."""
+    back = record(account, "payout_failure", payout["id"], payout["amount"], payout["currency"])
+    back["status"] = "available"
+    payout.update(
+        failure_balance_transaction=back["id"],
+        failure_code="account_closed",
+        failure_message="The bank account has been closed",
+        status="failed",
+    )
+    account.emit("payout.failed", payout)
+    return payout

@@ -16,7 +16,7 @@ def rows(account: Account) -> list[Row]:
         *(row for charge in account.all("charge") for row in _charge(account, charge)),
         *(_refund(account, r) for r in account.all("refund") if r["balance_transaction"]),
         *(row for dispute in account.all("dispute") for row in _dispute(account, dispute)),
-        *(_row(account, "payout", payout, -payout["amount"]) for payout in account.all("payout")),
+        *(_payout(account, payout) for payout in account.all("payout")),
     ]
 
 
@@ -34,6 +34,11 @@ def _charge(account: Account, charge: Object) -> Iterator[Row]:
 
 def _refund(account: Account, refund: Object) -> Row:
     return _row(account, "refund", refund, -refund["amount"], refund["charge"])
+
+
+def _payout(account: Account, payout: Object) -> Row:
+    amount = 0 if payout["status"] == "failed" else -payout["amount"]
+    return _row(account, "payout", payout, amount)
 
 
 def _dispute(account: Account, dispute: Object) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from sandbox.ledger import Row
-from sandbox.stripe import balance, books, disputes, refunds, sessions
+from sandbox.stripe import balance, books, charges, disputes, refunds, sessions
 from sandbox.stripe.account import Account, Object
 from sandbox.stripe.cards import BAD_CARD, GOOD_CARD, Method
 from sandbox.stripe.currencies import from_iso_minor_units
@@ -24,6 +24,15 @@ AMOUNTS = (
     "amount_total",
 )
 """The members that `alter` changes, where they are not 0."""
+DASHBOARD_MEMBERS = (
+    "id",
+    "receipt_email",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
+"""What a charge takes from its intent, and has not without one."""
 ACTIONS = ("pay", "approve", "decline", "abandon", "pay_async", "settle", "fail_async")
 
 
@@ -121,13 +130,46 @@ class StripeSide:
         )
 
     async def payout(self, **options: Any) -> dict[str, Any]:
-        """Pay out what is available (two days after it came in), one payout per currency."""
+        """Pay out what is available (two days after it came in), one payout per currency; or let
+        the bank return the payout `id`."""
         await self.tick()
+        if "id" in options:
+            known = self.account.find(str(options["id"]))
+            if known is None or known["object"] != "payout" or known["status"] == "failed":
+                raise ControlError("id must be a payout that has not failed")
+            return balance.fail(self.account, known)
         currency = options.get("currency")
         made = balance.pay_out(self.account, str(currency).lower() if currency else None)
         if not made:
             raise ControlError("nothing is available yet: money is two days after it came in")
         return {"object": "list", "data": made}
+
+    async def charge(self, amount: int, currency: str) -> Object:
+        """A payment that was taken by card in the dashboard: without session and metadata."""
+        account, code = self.account, currency.lower()
+        units = from_iso_minor_units(amount, code)
+        method = Method.of_card(GOOD_CARD, units)
+        paid_with = charges.payment_method(account, method, charges.billing(None, None))
+        intent = dict.fromkeys(DASHBOARD_MEMBERS) | {
+            "amount": units,
+            "currency": code,
+            "description": "Payment taken in the dashboard",
+            "metadata": {},
+        }
+        made = charges.create(account, intent, method, paid_with, status="succeeded")
+        charges.capture(account, made, units)
+        account.emit("charge.succeeded", made)
+        return made
+
+    async def discrepancy(self, id: str, kind: str) -> Object:
+        """Falsify the (oldest) balance transaction of a charge, refund or dispute."""
+        known = self.account.find(id)
+        if known is None or known["object"] not in ("refund", "dispute"):
+            known = self._charge(id)
+        for booked in self.account.all("balance_transaction"):
+            if booked["source"] == known["id"]:
+                return balance.falsify(self.account, booked, kind)
+        raise ControlError("nothing has been booked for this", 409)
 
     async def alter(
         self, id: str, amount: int | None = None, currency: str | None = None

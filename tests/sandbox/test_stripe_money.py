@@ -223,6 +223,28 @@ def test_a_payout_bundles_what_is_available(sandbox: RunningSandbox, api: Stripe
     assert totals(sandbox) == {"charge": 5400, "payout": -4813, "refund": -400}
 
 
+def test_a_payout_that_the_bank_returns_goes_out_again(
+    sandbox: RunningSandbox, api: StripeApi
+) -> None:
+    api.paid()
+    sandbox.control("clock", advance_seconds=2 * 86_400)
+    first = sandbox.control("payout", provider="stripe")["data"][0]
+    failed = sandbox.control("payout", provider="stripe", id=first["id"])
+    assert failed["status"] == "failed"
+    back = api.get(f"balance_transactions/{failed['failure_balance_transaction']}")
+    assert (back["type"], back["net"], back["source"]) == (
+        "payout_failure",
+        first["amount"],
+        first["id"],
+    )
+    assert "payout" not in totals(sandbox)
+    assert api.event_types()[-1] == "payout.failed"
+    sandbox.control("payout", 400, provider="stripe", id=first["id"])
+    sandbox.control("payout", 400, provider="stripe", id="pi_no")
+    again = sandbox.control("payout", provider="stripe")["data"][0]
+    assert again["amount"] == first["amount"]
+
+
 def test_a_foreign_currency_is_converted_into_the_balance(
     sandbox: RunningSandbox, api: StripeApi
 ) -> None:

@@ -128,6 +128,21 @@ def test_expiry_lies_between_half_an_hour_and_a_day(api: StripeApi, ahead: int, 
         assert answer.json()["error"]["param"] == "expires_at"
 
 
+@pytest.mark.parametrize(("ahead", "fits"), [(1700, False), (2000, True), (86430, False)])
+def test_who_does_not_move_along_asks_by_the_real_clock(
+    sandbox: RunningSandbox, api: StripeApi, ahead: int, fits: bool
+) -> None:
+    """Else nobody could buy in the demo any more, once its clock was moved."""
+    sandbox.control("clock", advance_seconds=500_000)
+    data = form(expires_at=str(int(time.time()) + ahead))
+    answer = api.send("POST", "checkout/sessions", data)
+    assert answer.status_code == (200 if fits else 400)
+    if fits:
+        session = answer.json()
+        assert abs(session["expires_at"] - session["created"] - ahead) <= 5
+        api.buyer(session, "pay")
+
+
 def test_a_session_expires_by_the_clock(sandbox: RunningSandbox, api: StripeApi) -> None:
     session = api.checkout()
     sandbox.control("clock", advance_seconds=86399 - 60)
