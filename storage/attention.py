@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, select, tuple_, update
 
 from gateway.attention import AttentionItem
 from gateway.facts import AttentionKind
@@ -138,6 +138,15 @@ class AttentionQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def count_open(self, merchants: Sequence[str], livemode: bool) -> int:
+        """How many items of these merchants wait for somebody."""
+        c = t.attention.c
+        query = select(func.count()).where(
+            c.merchant_id.in_(merchants), c.livemode == livemode, c.resolved_at.is_(None)
+        )
+        async with self._database.read() as connection:
+            return await connection.scalar(query) or 0
 
     async def items(
         self,

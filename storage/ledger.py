@@ -8,11 +8,13 @@ import msgspec
 from sqlalchemy import Row, Select, Table, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.bookkeeping import Posting, ledger_id
 from gateway.facts import Fact, Recorded
 from gateway.order import OrderState
 from gateway.reconcile import PaymentKey
 from gateway.verify import PAYMENT_COLUMNS, REFUND_COLUMNS, StoredOrder
 from storage import tables as t
+from storage.bookkeeping import stored_line
 from storage.engine import Database
 from storage.unit_of_work import order_record
 
@@ -92,7 +94,7 @@ def _begun(since: datetime, until: datetime) -> tuple[Any, ...]:
 
 
 async def _stored(connection: AsyncConnection, query: Select[Any]) -> list[StoredOrder]:
-    """Orders with everything that hangs on them: six queries, however many orders."""
+    """Orders with everything that hangs on them: eight queries, however many orders."""
     rows = (await connection.execute(query)).all()
     keys = [(row.merchant_id, row.id) for row in rows]
     items = await _by_order(connection, t.order_items, keys, t.order_items.c.position)
@@ -100,6 +102,8 @@ async def _stored(connection: AsyncConnection, query: Select[Any]) -> list[Store
     payments = await _by_order(connection, t.payments, keys)
     refunds = await _by_order(connection, t.refunds, keys)
     attention = await _by_order(connection, t.attention, keys)
+    lines = await _by_order(connection, t.balance_transactions, keys)
+    entries = await _entries(connection, lines)
     return [
         StoredOrder(
             record=order_record(row, items[key]),
@@ -113,9 +117,31 @@ async def _stored(connection: AsyncConnection, query: Select[Any]) -> list[Store
                 for item in attention[key]
                 if item.resolved_at is None
             ),
+            lines=[stored_line(line) for line in lines[key]],
+            entries={
+                posted: entries[key[0], posted]
+                for posted in (ledger_id(line.id) for line in lines[key])
+                if (key[0], posted) in entries
+            },
         )
         for key, row in zip(keys, rows, strict=True)
     ]
+
+
+async def _entries(
+    connection: AsyncConnection, lines: dict[Key, list[Row[Any]]]
+) -> dict[Key, list[Posting]]:
+    """What the lines of some orders posted, by merchant and ledger transaction."""
+    keys = [(line.merchant_id, ledger_id(line.id)) for its in lines.values() for line in its]
+    found: dict[Key, list[Posting]] = {}
+    c = t.ledger_entries.c
+    for start in range(0, len(keys), _BATCH):
+        part = keys[start : start + _BATCH]
+        query = select(t.ledger_entries).where(tuple_(c.merchant_id, c.transaction_id).in_(part))
+        for row in await connection.execute(query):
+            its = found.setdefault((row.merchant_id, row.transaction_id), [])
+            its.append(Posting(row.account, row.amount))
+    return found
 
 
 async def _by_order(

@@ -43,6 +43,15 @@ class Lookup:
         async with self._database.read() as connection:
             return sorted(Owned(*row) for row in await connection.execute(query))
 
+    async def merchants(self, word: str | None) -> list[str]:
+        """The ids of the merchants with this id or name; of all, without a word."""
+        c = t.merchants.c
+        query = select(c.id).order_by(c.id)
+        if word is not None:
+            query = query.where((c.id == word) | (c.name == word))
+        async with self._database.read() as connection:
+            return [str(merchant_id) for merchant_id in await connection.scalars(query)]
+
     async def delivery(self, delivery_id: str) -> Owned | None:
         """The delivery with this id."""
         return await self._one(t.deliveries, delivery_id)

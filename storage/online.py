@@ -7,10 +7,14 @@ adds: the old one, which runs on while it is replaced, finds everything that it 
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+
+#: Rows that `batches` reads and lets be written at once.
+BATCH = 500
 
 
 def lock_in_order(*tables: str) -> None:
@@ -28,15 +32,21 @@ def create_index(
     *,
     unique: bool = False,
     where: str | None = None,
+    sqlite_where: str | None = None,
+    include: Sequence[str] = (),
 ) -> None:
     """An index on a table that is in use. It commits what the migration did before it.
+
+    `include`: columns that a reader finds in it without going to the table, on PostgreSQL.
+    `sqlite_where`: the condition `where` in SQLite's words, if they are others.
 
     A migration that calls this may be run again after it was interrupted, so it must do nothing
     before it that cannot be done twice.
     """
     condition = sa.text(where) if where else None
     if op.get_context().dialect.name != "postgresql":
-        op.create_index(name, table, list(columns), unique=unique, sqlite_where=condition)
+        told = sa.text(sqlite_where) if sqlite_where else condition
+        op.create_index(name, table, list(columns), unique=unique, sqlite_where=told)
         return
     with _outside_a_transaction():
         # One that was interrupted has left an index that nobody may use.
@@ -47,8 +57,16 @@ def create_index(
             list(columns),
             unique=unique,
             postgresql_where=condition,
+            postgresql_include=list(include) or None,
             postgresql_concurrently=True,
         )
+
+
+def drop_index(name: str, table: str) -> None:
+    """Drop an index that another one serves for now. As create_index."""
+    online = op.get_context().dialect.name == "postgresql"
+    with _outside_a_transaction() if online else nullcontext():
+        op.drop_index(name, table, if_exists=True, postgresql_concurrently=online)
 
 
 def add_unique(name: str, table: str, columns: Sequence[str]) -> None:
@@ -59,6 +77,30 @@ def add_unique(name: str, table: str, columns: Sequence[str]) -> None:
         return
     create_index(name, table, columns, unique=True)
     op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
+
+
+def batches(
+    table: sa.TableClause,
+    key: Sequence[sa.ColumnElement[Any]],
+    columns: Sequence[sa.ColumnElement[Any]],
+) -> Iterator[tuple[sa.Connection, Sequence[sa.Row[Any]]]]:
+    """The rows of a table by ranges of its `key`, for filling a new column. As create_index.
+
+    What is written for a batch is committed with it, so nobody waits for the whole: say in the
+    WHERE that the row is still the one that was read.
+    """
+    online = op.get_context().dialect.name == "postgresql"
+    with _outside_a_transaction() if online else nullcontext():
+        connection, after = op.get_bind(), None
+        while True:
+            query = sa.select(*key, *columns).select_from(table).order_by(*key).limit(BATCH)
+            if after is not None:
+                query = query.where(sa.tuple_(*key) > sa.tuple_(*after))
+            rows = connection.execute(query).all()
+            if not rows:
+                return
+            yield connection, rows
+            after = tuple(rows[-1])[: len(key)]
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Reads: plain queries around the domain, with keyset pagination."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, exists, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.order import OrderState
@@ -13,29 +13,12 @@ from gateway.records import Answer, KeyClaim, OrderRecord, TimelineEntry
 from gateway.resources import OrderResource, RefundResource, order_resource, refund_resource
 from storage import tables as t
 from storage.engine import Database
+from storage.filters import OrderFilter, RefundFilter
+from storage.pages import newest
 from storage.unit_of_work import order_record
 
 _decode_state = msgspec.json.Decoder(OrderState).decode
 _decode_data = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What orders to list; None does not restrict. Ranges include their lower end only."""
-
-    status: tuple[str, ...] | None = None
-    provider: str | None = None
-    currency: str | None = None
-    reference: str | None = None
-    customer_email: str | None = None
-    provider_id: str | None = None
-    metadata: Mapping[str, str] = {}
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    paid_from: datetime | None = None
-    paid_to: datetime | None = None
-    amount_min: int | None = None
-    amount_max: int | None = None
-    attention: bool | None = None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -79,62 +62,38 @@ class Queries:
     ) -> tuple[list[OrderResource], str | None]:
         """A page of orders, newest first, and the id after which the next one starts."""
         c = t.orders.c
-        query = (
-            select(t.orders)
-            .where(c.merchant_id == merchant_id, c.livemode == livemode, *_conditions(wanted))
-            .order_by(c.id.desc())
-            .limit(limit + 1)
-        )
-        if after is not None:
-            query = query.where(c.id < after)
-        found = await self._orders(query)
-        shown = [self.resource(order) for order in found[:limit]]
-        return shown, shown[-1].id if len(found) > limit else None
+        async with self._database.read() as connection:
+            place = None if after is None else (after,)
+            ids = await newest(connection, merchant_id, livemode, wanted, place, limit + 1)
+            query = select(t.orders).where(c.merchant_id == merchant_id, c.id.in_(ids[:limit]))
+            found = await _load(connection, query.order_by(c.id.desc()))
+        shown = [self.resource(order) for order in found]
+        return shown, ids[limit - 1] if len(ids) > limit else None
 
     async def refund(
         self, merchant_id: str, livemode: bool, refund_id: str
     ) -> RefundResource | None:
         """One refund of this merchant and mode."""
-        refunds, _ = await self.refunds(merchant_id, livemode, None, 1, refund_id=refund_id)
+        c = t.refunds.c
+        query = select(c.id, c.order_id).where(
+            c.merchant_id == merchant_id, c.livemode == livemode, c.id == refund_id
+        )
+        async with self._database.read() as connection:
+            refunds = await _refunds(connection, merchant_id, query)
         return refunds[0] if refunds else None
 
     async def refunds(
-        self,
-        merchant_id: str,
-        livemode: bool,
-        after: str | None,
-        limit: int,
-        *,
-        refund_id: str | None = None,
-        order_id: str | None = None,
-        status: str | None = None,
+        self, merchant_id: str, livemode: bool, wanted: RefundFilter, after: str | None, limit: int
     ) -> tuple[list[RefundResource], str | None]:
         """A page of refunds, newest first, and the id after which the next one starts."""
         c = t.refunds.c
-        query = (
-            select(c.id, c.order_id)
-            .where(c.merchant_id == merchant_id, c.livemode == livemode)
-            .order_by(c.id.desc())
-            .limit(limit + 1)
-        )
-        for column, value in ((c.id, refund_id), (c.order_id, order_id), (c.status, status)):
-            if value is not None:
-                query = query.where(column == value)
-        if after is not None:
-            query = query.where(c.id < after)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-            ids = {row.order_id for row in rows}
-            wanted = select(t.orders).where(
-                t.orders.c.merchant_id == merchant_id, t.orders.c.id.in_(ids)
-            )
-            orders = {order.record.id: order for order in await _load(connection, wanted)}
-        shown = []
-        for row in rows[:limit]:
-            order = orders[row.order_id]
-            refund = order.state.refund(row.id)
-            shown.append(refund_resource(order.record, order.state, refund))
-        return shown, shown[-1].id if len(rows) > limit else None
+            place = None if after is None else (after,)
+            ids = await newest(connection, merchant_id, livemode, wanted, place, limit + 1)
+            own = (c.merchant_id == merchant_id, c.id.in_(ids[:limit]))
+            query = select(c.id, c.order_id).where(*own).order_by(c.id.desc())
+            shown = await _refunds(connection, merchant_id, query)
+        return shown, ids[limit - 1] if len(ids) > limit else None
 
     async def timeline(self, merchant_id: str, order_id: str) -> list[TimelineEntry]:
         """An order's story, in order."""
@@ -201,44 +160,18 @@ async def _load(connection: AsyncConnection, query: Select[Any]) -> list[Found]:
     ]
 
 
-def _conditions(wanted: OrderFilter) -> Sequence[ColumnElement[bool]]:
-    c = t.orders.c
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.status is not None:
-        conditions.append(c.status.in_(wanted.status))
-    for column in (c.provider, c.currency, c.reference, c.customer_email, c.attention):
-        value = getattr(wanted, column.name)
-        if value is not None:
-            conditions.append(column == value)
-    for column, low, high in (
-        (c.created_at, wanted.created_from, wanted.created_to),
-        (c.paid_at, wanted.paid_from, wanted.paid_to),
-    ):
-        if low is not None:
-            conditions.append(column >= low)
-        if high is not None:
-            conditions.append(column < high)
-    if wanted.amount_min is not None:
-        conditions.append(c.amount >= wanted.amount_min)
-    if wanted.amount_max is not None:
-        conditions.append(c.amount <= wanted.amount_max)
-    if wanted.provider_id is not None:
-        ids = t.provider_ids.c
-        conditions.append(
-            exists().where(
-                ids.merchant_id == c.merchant_id,
-                ids.order_id == c.id,
-                ids.provider_id == wanted.provider_id,
-            )
-        )
-    meta = t.order_metadata.c
-    conditions += [
-        exists().where(
-            meta.merchant_id == c.merchant_id,
-            meta.order_id == c.id,
-            meta.key == key,
-            meta.value == value,
-        )
-        for key, value in wanted.metadata.items()
-    ]
-    return conditions
+async def _refunds(
+    connection: AsyncConnection, merchant_id: str, query: Select[Any]
+) -> list[RefundResource]:
+    """Refunds by a query for their ids and their orders', in its order."""
+    rows = (await connection.execute(query)).all()
+    ids = {row.order_id for row in rows}
+    wanted = select(t.orders).where(t.orders.c.merchant_id == merchant_id, t.orders.c.id.in_(ids))
+    orders = {order.record.id: order for order in await _load(connection, wanted)}
+    shown = []
+    for row in rows:
+        order = orders[row.order_id]
+        # One that was imported may have been found to be ours between the two queries.
+        its = [refund for refund in order.state.refunds if refund.id == row.id]
+        shown += [refund_resource(order.record, order.state, refund) for refund in its]
+    return shown

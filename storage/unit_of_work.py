@@ -16,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.errors import Conflict
 from gateway.facts import Fact, Recorded
 from gateway.ids import Ids
-from gateway.order import OrderState, RefundState
+from gateway.order import OrderState, RefundState, order_columns
 from gateway.records import OrderItem, OrderRecord
 from storage import tables as t
 from storage.attention import AttentionTransaction
 from storage.engine import Database
 from storage.inbox import InboxTransaction
+from storage.matching import SettlementTransaction
 from storage.operations import OperationTransaction
 from storage.telling import TellingTransaction
 
@@ -60,7 +61,11 @@ def order_record(row: Row[Any], items: Sequence[Row[Any]]) -> OrderRecord:
 
 
 class SqlTransaction(
-    AttentionTransaction, InboxTransaction, OperationTransaction, TellingTransaction
+    AttentionTransaction,
+    InboxTransaction,
+    OperationTransaction,
+    SettlementTransaction,
+    TellingTransaction,
 ):
     """One transaction on one connection."""
 
@@ -191,7 +196,17 @@ class SqlTransaction(
                 for payment in state.payments
             ],
         )
-        # A refund seen before its own answer linked it to ours was imported; now it is one with it.
+        if state.refunds or state.disputes:  # a refund that is gone has become one of these
+            await self._save_refunds(order, state)
+        await self._save_provider_ids(order, state)
+        had = order.id in self._needed_attention
+        if had or state.attention:
+            await self.sync_attention(order, state, at, had=had)
+            self._needed_attention.add(order.id)
+
+    async def _save_refunds(self, order: OrderRecord, state: OrderState) -> None:
+        """A refund seen before its own answer linked it to ours was imported; now it is one with
+        it. Money taken back by the provider may have been seen as a refund first."""
         kept = [refund.id for refund in state.refunds]
         c = t.refunds.c
         await self._execute(
@@ -199,14 +214,10 @@ class SqlTransaction(
                 c.merchant_id == order.merchant_id, c.order_id == order.id, c.id.not_in(kept)
             )
         )
+        keys = {"merchant_id": order.merchant_id, "order_id": order.id}
         await self._upsert(
             t.refunds, [keys | _refund_row(order, state, refund) for refund in state.refunds]
         )
-        await self._save_provider_ids(order, state)
-        had = order.id in self._needed_attention
-        if had or state.attention:
-            await self.sync_attention(order, state, at, had=had)
-            self._needed_attention.add(order.id)
 
     async def _save_provider_ids(self, order: OrderRecord, state: OrderState) -> None:
         """Everything that a provider may call this order by, for its events and for search."""
@@ -220,7 +231,8 @@ class SqlTransaction(
                 rows[provider, refund.provider_refund_id] = refund.payment_id
         for dispute in state.disputes:
             provider = state.payment(dispute.payment_id).provider
-            rows[provider, dispute.provider_dispute_id] = dispute.payment_id
+            for name in (dispute.provider_dispute_id, dispute.id):  # ours is nowhere else
+                rows[provider, name] = dispute.payment_id
         if rows:
             insert = self._insert(t.provider_ids).values(
                 [
@@ -279,16 +291,7 @@ class SqlTransaction(
 
 
 def _order_state(state: OrderState, at: datetime) -> dict[str, Any]:
-    return {
-        "status": state.status,
-        "provider": state.current.provider if state.current else "",
-        "amount_captured": state.amount_captured,
-        "amount_refunded": state.amount_refunded,
-        "attention": bool(state.attention),
-        "paid_at": state.paid_at,
-        "updated_at": at,
-        "state": _encode(state),
-    }
+    return {**order_columns(state), "updated_at": at, "state": _encode(state)}
 
 
 def _refund_row(order: OrderRecord, state: OrderState, refund: RefundState) -> dict[str, Any]:

@@ -50,12 +50,10 @@ def own_postgres() -> Iterator[OwnPostgres]:
         identity = postgres._identity(folder)
         binaries = postgres._binaries(folder, identity)
         postgres._initdb(folder, binaries, identity, "password")
-        with (
-            mock.patch.dict(postgres.CONFIGURATION, _DURABLE),
-            mock.patch.object(postgres, "_free_port", return_value=port),
-        ):
+        durable = {**postgres.CONFIGURATION, **_DURABLE}
+        with mock.patch.object(postgres, "_free_port", return_value=port):
             one = OwnPostgres(
-                lambda: postgres._serve(folder, binaries, identity),
+                lambda: postgres._serve(folder, binaries, identity, durable),
                 folder / "data" / "postmaster.pid",
                 f"postgresql://gateway:password@127.0.0.1:{port}/postgres",
             )

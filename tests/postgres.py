@@ -84,7 +84,7 @@ class Server:
 
 
 @contextmanager
-def launch() -> Iterator[Server]:
+def launch(settings: Mapping[str, str] = CONFIGURATION) -> Iterator[Server]:
     """Start a server in a temporary folder; stop it and remove the folder on leaving."""
     folder = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
     try:
@@ -92,7 +92,7 @@ def launch() -> Iterator[Server]:
         binaries = _binaries(folder, identity)
         password = secrets.token_hex(16)
         _initdb(folder, binaries, identity, password)
-        with _serve(folder, binaries, identity) as port:
+        with _serve(folder, binaries, identity, settings) as port:
             yield Server(f"postgresql://gateway:{password}@127.0.0.1:{port}/postgres")
     finally:
         shutil.rmtree(folder)
@@ -188,12 +188,14 @@ def _initdb(folder: Path, binaries: Path, identity: Mapping[str, Any], password:
 
 
 @contextmanager
-def _serve(folder: Path, binaries: Path, identity: Mapping[str, Any]) -> Iterator[int]:
+def _serve(
+    folder: Path, binaries: Path, identity: Mapping[str, Any], given: Mapping[str, str]
+) -> Iterator[int]:
     """Run the server; yields its port. A port that somebody took in between is tried anew."""
     data, log = folder / "data", folder / "log"
     for _ in range(5):
         port = _free_port()
-        settings = [f"--{name}={value}" for name, value in CONFIGURATION.items()]
+        settings = [f"--{name}={value}" for name, value in given.items()]
         command = [str(binaries / "postgres"), f"-D{data}", f"--port={port}", *settings]
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, **identity)

@@ -89,6 +89,8 @@ async def test_every_table_starts_with_its_merchant() -> None:
     """But for what belongs to a provider's account, before it is known whose it is."""
     others = {
         "merchants": "id",
+        "provider_records": "account",
+        "provider_payouts": "account",
         "inbox": "account",
         "orphan_ids": "provider",
         "cursors": "account",
