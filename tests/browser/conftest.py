@@ -28,6 +28,7 @@ class Demo(NamedTuple):
     publishable_key: str
     api: httpx.Client
     sandbox: httpx.Client
+    password: str = ""
 
     def order(self, page: Page) -> dict[str, Any]:
         """The order whose page is shown, as the API has it."""
@@ -59,7 +60,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
                 httpx.Client(base_url=told["url"], headers=key, timeout=30) as api,
                 httpx.Client(base_url=told["sandbox_url"], timeout=30) as sandbox,
             ):
-                yield Demo(told["url"], told["sandbox_url"], told["publishable_key"], api, sandbox)
+                yield Demo(
+                    told["url"],
+                    told["sandbox_url"],
+                    told["publishable_key"],
+                    api,
+                    sandbox,
+                    told["password"],
+                )
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
