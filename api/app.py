@@ -13,19 +13,25 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from api import (
     attention,
+    balance_transactions,
     buyer,
     deliveries,
     events,
+    exports,
+    ledger,
     operations,
     orders,
     problems,
     products,
     providers,
     refunds,
+    reports,
     routing,
+    settlement,
     webhook_endpoints,
     webhooks,
 )
+from api.dashboard.router import routes as dashboard_routes
 from api.logs import log, request_id
 from api.reference import Reference
 from api.security import Caller
@@ -47,11 +53,19 @@ def create_app(services: Services, plugins: tuple[InitPlugin, ...] = ()) -> "Wit
             orders.router,
             refunds.router,
             attention.router,
+            balance_transactions.router,
+            ledger.router,
+            settlement.payouts,
+            settlement.reconciliation,
+            settlement.periods,
+            reports.router,
+            exports.router,
             events.router,
             webhook_endpoints.router,
             deliveries.router,
             webhooks.receive,
             buyer.router,
+            dashboard_routes(),
             operations.live,
             operations.ready,
             operations.metrics,

@@ -4,6 +4,7 @@ With `--json` each finding is a line of JSON, and the last line the sum. Exit co
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,15 @@ from rich.table import Table
 
 from api import logs, serving, terminal
 from api.settings import database_url, environment, load
-from api.wiring import open_services
+from api.wiring import SystemClock, open_services
+from gateway.ids import Ids
 from gateway.reconcile import Compared, reconcile
-from gateway.verify import Mismatch, verify
+from gateway.verify import Mismatch, mismatches, repair, repairable, verify
+from gateway.verify_accounts import verify_accounts
+from storage.account_ledger import SqlAccounts
 from storage.engine import Database
 from storage.ledger import SqlLedger
+from storage.store import SqlStore
 
 
 @contextmanager
@@ -34,38 +39,68 @@ def _progress(what: str, total: int) -> Iterator[Any]:
 
 
 @click.command("verify")
+@click.option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    help="Book what the ledger lacks (adds lines only), and fill columns of a later version.",
+)
 @terminal.as_json
-def verify_command(as_json: bool) -> None:
-    """Compute every order anew from its facts; report any that is stored otherwise."""
-    orders, differing = asyncio.run(_verify(as_json))
+def verify_command(mend: bool, as_json: bool) -> None:
+    """Compute every order anew from its facts; report any that is stored otherwise.
+
+    The ledger, too, must say what the facts say, and of payouts what the providers' books say.
+    After an upgrade from a version without it, `--repair` books the orders that are there, and
+    completes those that the older version wrote while it was replaced.
+    """
+    orders, differing, booked = asyncio.run(_verify(mend, as_json))
     if as_json:
-        terminal.line({"orders": orders, "differing": differing})
+        sums = {"orders": orders, "differing": differing}
+        terminal.line(sums | {"booked": booked} if mend else sums)
     else:
+        if mend:
+            click.echo(f"{booked} lines were booked that the ledger lacked.")
         click.echo(f"{orders} orders verified, {differing} differ from their facts.")
     if differing:
         raise SystemExit(1)
 
 
-async def _verify(as_json: bool) -> tuple[int, int]:
-    database = Database(database_url(environment()))
-    orders, differing = 0, set()
+async def _verify(mend: bool, as_json: bool) -> tuple[int, int, int]:
+    clock = SystemClock()
+    database = Database(database_url(environment()), clock=clock)
+    store = SqlStore(database, Ids(clock, os.urandom))
+    orders, differing, booked = 0, set(), 0
     try:
         await serving.check_schema(database.url)
         ledger = SqlLedger(database)
         with _progress("Verifying", await ledger.count()) as advance:
             async for done in verify(ledger):
                 orders += done.orders
-                differing |= {(found.merchant, found.order) for found in done.found}
-                for found in done.found:
+                left = list(done.found)
+                if mend:
+                    for merchant_id, order_id in sorted({(f.merchant, f.order) for f in left}):
+                        own = [f for f in left if (f.merchant, f.order) == (merchant_id, order_id)]
+                        if not repairable(own):
+                            continue
+                        booked += await repair(store, merchant_id, order_id, clock.now(), own)
+                        stored = await ledger.order(merchant_id, order_id)
+                        left = [f for f in left if f not in own]
+                        left += mismatches(stored) if stored else []
+                differing |= {(found.merchant, found.order) for found in left}
+                for found in left:
                     terminal.line(found) if as_json else _tell(found)
                 advance(done.orders)
+        async for done in verify_accounts(SqlAccounts(database)):
+            differing |= {(found.merchant, found.field) for found in done.found}
+            for found in done.found:
+                terminal.line(found) if as_json else _tell(found)
     finally:
-        await database.close()
-    return orders, len(differing)
+        await store.close()
+    return orders, len(differing), booked
 
 
 def _tell(found: Mismatch) -> None:
-    click.echo(f"{found.order} {found.field}")
+    click.echo(f"{found.order or found.merchant} {found.field}")
     click.echo(f"  stored   {found.stored}\n  computed {found.computed}")
 
 

@@ -75,12 +75,29 @@ def decode(body: bytes, kind: type[T]) -> T:
     return decoded
 
 
-def _invalid(text: str) -> InvalidRequest:
+def convert(value: dict[str, Any], kind: type[T], *, strict: bool = True, path: str = "") -> T:
+    """What was decoded already; not `strict`: from an address, where all are strings.
+
+    Raises InvalidRequest with the path of the field at fault, below `path`.
+    """
+    try:
+        return msgspec.convert(value, type=kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), path) from None
+
+
+_FORMS = {"customer_email": "give an e-mail address, such as ada@example.com"}
+
+
+def _invalid(text: str, below: str = "") -> InvalidRequest:
     """msgspec's words as ours: "Expected `str`, got `int` - at `$.items[0].name`"."""
     match = _PATH.search(text)
     detail, path = (text[: match.start()], match[1]) if match else (text, "")
     if field := _FIELD.match(detail):
         path = f"{path}.{field[1]}".lstrip(".")
+    path = f"{below}.{path}".strip(".") if below else path
+    if "matching regex" in detail:  # no words for people
+        detail = _FORMS.get(path, "it does not have the form that the API reference shows")
     return InvalidRequest(detail[:500], path=path[:200])
 
 

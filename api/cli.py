@@ -13,12 +13,24 @@ import click
 import msgspec
 from rich.table import Table
 
-from api import audit, doctor, event_commands, logs, order_commands, serving, terminal
+from api import (
+    audit,
+    doctor,
+    event_commands,
+    logs,
+    order_commands,
+    reader_commands,
+    report_commands,
+    serving,
+    terminal,
+)
 from api.copying import migrate_store
+from api.dashboard.commands import users
 from api.matrix import matrix
 from api.scaffold.command import new_provider
 from api.security import SCOPES, Keys, Kind, NewKey
 from api.settings import Settings, database_url, environment, load, secret_key
+from api.settle_command import settle_command
 from api.wiring import SystemClock
 from gateway.errors import GatewayError
 from gateway.ids import Ids
@@ -128,11 +140,15 @@ def demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None:
 
 
 main.add_command(audit.verify_command)
+main.add_command(reader_commands.reader)
 main.add_command(audit.reconcile_command)
+main.add_command(settle_command)
 main.add_command(doctor.doctor_command)
 main.add_command(event_commands.events)
 main.add_command(migrate_store)
 main.add_command(order_commands.order)
+main.add_command(report_commands.report)
+main.add_command(users)
 
 
 # --- keys -----------------------------------------------------------------------------------------

@@ -58,6 +58,19 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._exports = Histogram(
+            "gateway_export_seconds",
+            "Exports, as answers and as jobs, by what became of them",
+            ["format", "outcome"],
+            buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800),
+            registry=self._registry,
+        )
+        self._exported = Counter(
+            "gateway_exported_rows_total",
+            "Rows written in exports",
+            ["format"],
+            registry=self._registry,
+        )
         self._lag = Histogram(
             "gateway_inbox_lag_seconds",
             "From the receipt of a provider's event until it is applied",
@@ -111,6 +124,11 @@ class Metrics:
     def delivery(self, outcome: str, seconds: float) -> None:
         """A try ended: the delivery is delivered, pending, failed, or its endpoint disabled."""
         self._deliveries.labels(outcome).observe(seconds)
+
+    def exported(self, format: str, outcome: str, rows: int, seconds: float) -> None:
+        """An export has ended, or was broken off."""
+        self._exports.labels(format, outcome).observe(seconds)
+        self._exported.labels(format).inc(rows)
 
     def applied(self, provider: str, seconds: float) -> None:
         """A received event has been applied, so long after it came in."""

@@ -1,34 +1,27 @@
 """/v1/orders: create, read, list, and why they are in their state."""
 
-import re
-from datetime import datetime, timedelta
-from typing import Annotated
+from datetime import timedelta
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from api import order_actions
-from api.bodies import NewItem, NewOrderBody, StrictBody, in_utc, known_currency, usable_url
+from api.bodies import NewItem, NewOrderBody, StrictBody, known_currency, usable_url
+from api.filtering import Amount, Moment, Search, Word, metadata_filters, moment
 from api.idempotency import KeyHeader
 from api.order_answers import AnyRequest, ClientToken, answer_with_order, find_order, wish
-from api.paging import Cursor, Limit, Page, known_filter
-from api.paging import decode as decode_cursor
-from api.paging import encode as encode_cursor
+from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, Forbidden, authenticated, needs
 from api.wiring import Services
 from gateway.checkout import NewOrder, create_order
 from gateway.errors import InvalidRequest
 from gateway.idempotency import IdempotentRequest
-from gateway.money import MAX_AMOUNT
 from gateway.order import OrderStatus
 from gateway.records import Answer, OrderItem, TimelineEntry
 from gateway.resources import OrderResource
-from storage.queries import OrderFilter
-
-AmountFilter = Annotated[int | None, Parameter(ge=0, le=MAX_AMOUNT, description="Minor units")]
-_METADATA = re.compile(r"metadata\[(.{1,40})\]")
+from storage.filters import OrderFilter
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -121,7 +114,15 @@ def _check_item(position: int, item: NewItem, caller: Caller) -> None:
         raise Forbidden(f"a {caller.kind} key can order products of the catalogue only")
 
 
-@get("/", guards=[needs("orders:read")], summary="List orders", operation_id="listOrders")
+@get(
+    "/",
+    guards=[
+        needs("orders:read"),
+        only_filters(*OrderFilter.__struct_fields__, several=("status",), metadata=True),
+    ],
+    summary="List orders",
+    operation_id="listOrders",
+)
 async def list_orders(
     request: AnyRequest,
     services: NamedDependency[Services],
@@ -129,18 +130,19 @@ async def list_orders(
     limit: Limit = 50,
     cursor: Cursor = None,
     status: FromQuery[list[OrderStatus] | None] = None,
-    provider: FromQuery[str | None] = None,
-    currency: FromQuery[str | None] = None,
-    reference: FromQuery[str | None] = None,
-    customer_email: FromQuery[str | None] = None,
-    provider_id: FromQuery[str | None] = None,
-    created_from: FromQuery[datetime | None] = None,
-    created_to: FromQuery[datetime | None] = None,
-    paid_from: FromQuery[datetime | None] = None,
-    paid_to: FromQuery[datetime | None] = None,
-    amount_min: AmountFilter = None,
-    amount_max: AmountFilter = None,
+    provider: Word = None,
+    currency: Word = None,
+    reference: Word = None,
+    customer_email: Word = None,
+    provider_id: Word = None,
+    created_from: Moment = None,
+    created_to: Moment = None,
+    paid_from: Moment = None,
+    paid_to: Moment = None,
+    amount_min: Amount = None,
+    amount_max: Amount = None,
     attention: FromQuery[bool | None] = None,
+    search: Search = None,
 ) -> Page[OrderResource]:
     """Orders, newest first. Filters are combined; `metadata[key]=value` filters by metadata."""
     wanted = OrderFilter(
@@ -150,41 +152,20 @@ async def list_orders(
         reference=reference,
         customer_email=customer_email,
         provider_id=provider_id,
-        metadata=_filters(request),
-        created_from=_aware("created_from", created_from),
-        created_to=_aware("created_to", created_to),
-        paid_from=_aware("paid_from", paid_from),
-        paid_to=_aware("paid_to", paid_to),
+        metadata=metadata_filters(request),
+        created_from=moment("created_from", created_from),
+        created_to=moment("created_to", created_to),
+        paid_from=moment("paid_from", paid_from),
+        paid_to=moment("paid_to", paid_to),
         amount_min=amount_min,
         amount_max=amount_max,
         attention=attention,
+        search=search,
     )
     orders, last = await services.queries.orders(
-        caller.merchant_id, caller.livemode, wanted, decode_cursor(cursor), limit
+        caller.merchant_id, caller.livemode, wanted, decode(cursor), limit
     )
-    return Page(orders, encode_cursor(last))
-
-
-_PARAMETERS = frozenset(OrderFilter.__struct_fields__) - {"metadata"} | {"limit", "cursor"}
-
-
-def _filters(request: AnyRequest) -> dict[str, str]:
-    """The metadata filters. Raises InvalidRequest for a parameter that does not exist."""
-    metadata = {}
-    for name, value in request.query_params.multi_items():
-        if match := _METADATA.fullmatch(name):
-            metadata[match[1]] = str(value)
-        else:
-            known_filter(name, _PARAMETERS)
-    return metadata
-
-
-def _aware(name: str, value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
-    if value.tzinfo is None:
-        raise InvalidRequest("give the time zone, as in 2026-01-31T00:00:00Z", path=name)
-    return in_utc(value, name)
+    return Page(orders, encode(last))
 
 
 @get(

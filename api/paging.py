@@ -16,6 +16,8 @@ from gateway.errors import InvalidRequest
 
 T = TypeVar("T")
 _ID = re.compile(r"[a-z]+_[0-9a-f]{32}")
+#: The filter by one key of the metadata.
+METADATA = re.compile(r"metadata\[(.{1,40})\]")
 
 Limit = Annotated[int, Parameter(ge=1, le=500, description="At most so many")]
 Cursor = Annotated[str | None, Parameter(description="`next_cursor` of the page before")]
@@ -34,15 +36,20 @@ def known_filter(name: str, known: Collection[str]) -> None:
         raise InvalidRequest(f"there is no filter {name[:64]!r}", path=name[:64])
 
 
-def only_filters(*known: str, several: Collection[str] = ()) -> Guard:
+def only_filters(
+    *known: str, several: Collection[str] = (), metadata: bool = False, paged: bool = True
+) -> Guard:
     """Guard: these filters, `limit` and `cursor`, and no others, each with a value and once.
 
-    Those in `several` may be repeated. Raises InvalidRequest.
+    Those in `several` may be repeated. `metadata`: there is `metadata[key]` for every key. Without
+    `paged` there is no `limit` and no `cursor`. Raises InvalidRequest.
     """
+    names = {*known, *(("limit", "cursor") if paged else ())} - {"metadata"}
 
     def check(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         for name, values in connection.query_params.dict().items():
-            known_filter(name, (*known, "limit", "cursor"))
+            if not (metadata and METADATA.fullmatch(name)):
+                known_filter(name, names)
             if "" in values:
                 raise InvalidRequest("give it a value, or leave it out", path=name)
             if len(values) > 1 and name not in several:

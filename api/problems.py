@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details. `CODES` is the whole vocabulary (docs/errors.md lists it)."""
 
+import re
 from typing import Any, NamedTuple
 
 import msgspec
@@ -67,6 +68,9 @@ CODES: dict[str, Code] = {
     "payment_in_doubt": Code(
         409, "Payment in doubt", "Repeat the request with the same key in a minute."
     ),
+    "export_not_ready": Code(
+        409, "No file to fetch", "Read the export: its `status` says whether to wait or ask anew."
+    ),
     "conflict": Code(409, "Conflict", "Read the object again and decide anew."),
     "payload_too_large": Code(413, "Payload too large", "Send less at once."),
     "unsupported_media_type": Code(415, "Unsupported media type", "Send application/json."),
@@ -78,6 +82,9 @@ CODES: dict[str, Code] = {
     ),
     "capture_exceeds_authorized": Code(
         422, "Capture exceeds the authorization", "Capture at most the order's amount."
+    ),
+    "export_too_large": Code(
+        422, "Too large an export", "Have a job make it: POST /v1/exports; or restrict the time."
     ),
     "refused": Code(422, "Refused", "See `detail`."),
     "provider_rejected": Code(
@@ -180,6 +187,10 @@ def gateway_error(request: Request[Any, Any, Any], error: GatewayError) -> Respo
     return _response(request, error)
 
 
+#: How Litestar says that a required parameter was not given.
+_MISSING = re.compile("Missing required query parameter '([^']+)'")
+
+
 def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Litestar's errors: unknown routes, wrong methods, bad query parameters."""
     if isinstance(error, LitestarValidation):
@@ -187,6 +198,8 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
         fields = [item for item in extra if isinstance(item, dict)]
         path = ", ".join(str(item.get("key", "")) for item in fields)
         words = "; ".join(str(item.get("message", "")) for item in fields)
+        if missing := _MISSING.match(error.detail):
+            path, words = missing[1], "it is missing"
         if path == "data":  # that is our handler's word for the body
             path, words = "", "a JSON object is needed as the body"
         return _response(request, InvalidRequest(words or "the request is not valid", path=path))

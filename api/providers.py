@@ -9,7 +9,7 @@ from litestar.params import FromQuery, Parameter
 
 from api.bodies import known_currency
 from api.order_answers import AnyRequest
-from api.paging import known_filter
+from api.paging import only_filters
 from api.security import Caller, authenticated
 from api.wiring import Services
 from gateway.choosing import candidates
@@ -63,7 +63,12 @@ class ProviderList(msgspec.Struct, frozen=True):
     excluded: list[ExcludedProvider]
 
 
-@get("/", summary="List providers", operation_id="listProviders")
+@get(
+    "/",
+    guards=[only_filters(*_FILTERS, paged=False)],
+    summary="List providers",
+    operation_id="listProviders",
+)
 async def list_providers(
     request: AnyRequest,
     services: NamedDependency[Services],
@@ -78,8 +83,6 @@ async def list_providers(
     With any of the parameters, those that can serve such a payment, best first by the routing
     policy; `excluded` names the others. A rule with a condition on what is not given does not fit.
     """
-    for name in request.query_params:
-        known_filter(name, _FILTERS)
     found = services.ctx.providers
     if not request.query_params:
         mode: Mode = "live" if caller.livemode else "test"

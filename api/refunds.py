@@ -4,31 +4,72 @@ from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from api.filtering import Amount, Moment, Search, Word, metadata_filters, moment
+from api.order_answers import AnyRequest
 from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
 from gateway.errors import NotFound
 from gateway.facts import RefundStatus
 from gateway.resources import RefundResource
+from storage.filters import RefundFilter
 
 
 @get(
     "/",
-    guards=[needs("orders:read"), only_filters("order", "status")],
+    guards=[
+        needs("orders:read"),
+        only_filters(*RefundFilter.__struct_fields__, several=("status",), metadata=True),
+    ],
     summary="List refunds",
     operation_id="listRefunds",
 )
 async def list_refunds(
+    request: AnyRequest,
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     limit: Limit = 50,
     cursor: Cursor = None,
-    order: FromQuery[str | None] = None,
-    status: FromQuery[RefundStatus | None] = None,
+    order: Word = None,
+    payment: Word = None,
+    status: FromQuery[list[RefundStatus] | None] = None,
+    provider: Word = None,
+    currency: Word = None,
+    reference: Word = None,
+    customer_email: Word = None,
+    provider_id: Word = None,
+    created_from: Moment = None,
+    created_to: Moment = None,
+    amount_min: Amount = None,
+    amount_max: Amount = None,
+    imported: FromQuery[bool | None] = None,
+    search: Search = None,
 ) -> Page[RefundResource]:
-    """Refunds, newest first, of one order or of all."""
+    """Refunds, newest first. Filters are combined.
+
+    `provider_id` is the refund's; `reference`, `customer_email` and `metadata[key]=value` are those
+    of its order; `search` finds the refunds of the orders that are known by it. Ranges include
+    their beginning and not their end; amounts include both.
+    """
+    wanted = RefundFilter(
+        order=order,
+        payment=payment,
+        status=tuple(status) if status else None,
+        provider=provider,
+        currency=currency,
+        reference=reference,
+        customer_email=customer_email,
+        provider_id=provider_id,
+        metadata=metadata_filters(request),
+        created_from=moment("created_from", created_from),
+        created_to=moment("created_to", created_to),
+        amount_min=amount_min,
+        amount_max=amount_max,
+        imported=imported,
+        search=search,
+    )
     refunds, last = await services.queries.refunds(
-        caller.merchant_id, caller.livemode, decode(cursor), limit, order_id=order, status=status
+        caller.merchant_id, caller.livemode, wanted, decode(cursor), limit
     )
     return Page(refunds, encode(last))
 

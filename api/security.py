@@ -205,14 +205,17 @@ class Keys:
         )
         return key_id, key
 
-    async def list(self) -> list[KeyRecord]:
-        """All keys, oldest first."""
+    async def list(self, merchant_id: str | None = None) -> list[KeyRecord]:
+        """All keys, or those of one merchant, oldest first."""
+        query = (
+            select(t.api_keys, t.merchants.c.name.label("merchant"))
+            .join(t.merchants, t.merchants.c.id == t.api_keys.c.merchant_id)
+            .order_by(t.api_keys.c.id)
+        )
+        if merchant_id is not None:
+            query = query.where(t.api_keys.c.merchant_id == merchant_id)
         async with self._database.read() as connection:
-            rows = await connection.execute(
-                select(t.api_keys, t.merchants.c.name.label("merchant"))
-                .join(t.merchants, t.merchants.c.id == t.api_keys.c.merchant_id)
-                .order_by(t.api_keys.c.id)
-            )
+            rows = await connection.execute(query)
             return [
                 KeyRecord(
                     id=row.id,

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from api.exporting.answers import DirectExports
 from api.metrics import Metrics
 from api.outbound import Outbound, open_outbound
 from api.security import Keys
@@ -19,18 +20,25 @@ from gateway.ids import Ids
 from gateway.ports import Clock
 from gateway.registry import open_providers
 from storage.attention import AttentionQueries
+from storage.balances import Balances
+from storage.book_queries import Books
 from storage.catalogue import Catalogue
 from storage.condition import Condition
+from storage.conversion import Conversions
 from storage.deliveries import Deliveries
 from storage.delivery_log import DeliveryLog
 from storage.endpoints import Endpoints
 from storage.engine import Database
+from storage.exports import Exports
 from storage.feed import Feed
 from storage.occupancy import occupied
 from storage.queries import Queries
+from storage.reports import Reports
 from storage.routing import RoutingPolicies
 from storage.sealing import Sealer
+from storage.settlement_queries import SettlementQueries
 from storage.store import SqlStore
+from storage.trial_balance import TrialBalances
 from storage.wakeup import Wakeup
 
 
@@ -62,7 +70,15 @@ class Services:
     outbound: Outbound
     outgoing: asyncio.Event
     attention: AttentionQueries
+    settlement: SettlementQueries
+    books: Books
+    trial_balances: TrialBalances
     condition: Condition
+    exports: Exports
+    direct_exports: DirectExports
+    reports: Reports
+    conversions: Conversions
+    balances: Balances
 
 
 @asynccontextmanager
@@ -137,7 +153,15 @@ async def open_services(
                 outbound=outbound,
                 outgoing=outgoing,
                 attention=AttentionQueries(database),
+                settlement=SettlementQueries(database),
+                books=Books(database),
+                trial_balances=TrialBalances(database),
                 condition=Condition(database),
+                exports=Exports(database, ids, clock),
+                direct_exports=DirectExports(database, clock, metrics),
+                reports=Reports(database),
+                conversions=Conversions(database),
+                balances=Balances(database),
             )
     finally:
         await store.close()

@@ -1,6 +1,7 @@
 """The worker: does what is due, sleeps until there is more or a second has passed.
 
-Deliveries to merchants run beside it (api/delivering.py): they wait for others' servers.
+Deliveries to merchants run beside it (api/delivering.py): they wait for others' servers. So do
+exports (api/exporting/making.py): one may take minutes.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from api.delivering import Deliverer
+from api.exporting.making import Exporter
 from api.logs import log
 from api.verifying import keep_verifying
 from api.wiring import Services
@@ -46,6 +48,7 @@ async def _all(services: Services, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_work(services, stop), name="work")
         tasks.create_task(Deliverer(services).run(stop), name="deliveries")
+        tasks.create_task(Exporter(services).run(stop), name="exports")
         tasks.create_task(keep_verifying(services, stop), name="verification")
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import secrets
+import shlex
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +19,23 @@ import msgspec
 
 from api import logs, serving
 from api.app import create_app
+from api.dashboard.passwords import hash_password
 from api.demo.catalogue import PRODUCTS
 from api.demo.merchant import Merchant
 from api.demo.shop import Shop
 from api.settings import Settings, environment, load
 from api.wiring import Services, open_services
-from gateway.errors import SettingsError
+from gateway.errors import Conflict, SettingsError
 from storage.catalogue import Price
 from storage.migrate import upgrade
+from storage.users import Role, Users
 
 _SANDBOX_SECONDS = 30
 #: What the demo decides itself; settings of other providers are the reader's.
 _OWN_SETTINGS = ("DATABASE_", "GATEWAY_", "PAYPAL_", "STRIPE_")
+_MERCHANT = "Demo shop"
+#: Who may sign in to the dashboard.
+PEOPLE: dict[Role, str] = {role: f"{role}@demo.example" for role in ("admin", "finance", "support")}
 
 
 class DemoKeys(msgspec.Struct, frozen=True):
@@ -37,6 +45,7 @@ class DemoKeys(msgspec.Struct, frozen=True):
     secret_key: str = ""
     publishable_key: str = ""
     finance_key: str = ""
+    password: str = ""
 
 
 def run_demo(*, port: int, sandbox_port: int, data: Path, as_json: bool) -> None:
@@ -69,20 +78,22 @@ async def _demo(port: int, sandbox_port: int, data: Path, as_json: bool) -> None
         keys_file = data / "keys.json"
         keys = _load_keys(keys_file)
         database_url = f"sqlite+aiosqlite:///{(data / 'gateway.db').resolve()}"
-        settings = load(
-            {
-                **_further_settings(),
-                **sandbox["environment"],
-                "DATABASE_URL": database_url,
-                "GATEWAY_SECRET_KEY": keys.server_secret,
-                "GATEWAY_PUBLIC_URL": url,
-                "GATEWAY_ALLOW_LOOPBACK_WEBHOOKS": "true",  # for tryouts
-            }
-        )
+        own = {
+            **sandbox["environment"],
+            "DATABASE_URL": database_url,
+            "GATEWAY_SECRET_KEY": keys.server_secret,
+            "GATEWAY_PUBLIC_URL": url,
+            "GATEWAY_ALLOW_LOOPBACK_WEBHOOKS": "true",  # for tryouts
+        }
+        settings = load(_further_settings() | own)
+        _save(data / "environment", _exports(own).encode())
         await upgrade(database_url)
         if not keys.secret_key:
             keys = await _first_start(settings, keys)
-            _save_keys(keys_file, keys)
+            _save(keys_file, msgspec.json.encode(keys))
+        if not keys.password:
+            keys = await _add_people(settings, keys)
+            _save(keys_file, msgspec.json.encode(keys))
         merchant = Merchant(url, keys.secret_key)
         async with Shop(sandbox["url"], merchant) as shop:
             await serving.serve(
@@ -139,7 +150,7 @@ async def _sandbox(url: str, port: int, data: Path) -> AsyncIterator[dict[str, A
 async def _first_start(settings: Settings, keys: DemoKeys) -> DemoKeys:
     """A merchant, its keys and its catalogue."""
     async with open_services(settings) as services:
-        merchant_id = await services.keys.merchant("Demo shop")
+        merchant_id = await services.keys.merchant(_MERCHANT)
         create = services.keys.create
         await _fill_catalogue(services, merchant_id)
         return DemoKeys(
@@ -154,6 +165,22 @@ async def _first_start(settings: Settings, keys: DemoKeys) -> DemoKeys:
                 name="demo finance",
             ),
         )
+
+
+async def _add_people(settings: Settings, keys: DemoKeys) -> DemoKeys:
+    """One person in each role, for the dashboard; all with one password.
+
+    It is always the same one: we may have been ended before it was kept."""
+    secret = keys.server_secret.encode()
+    password = hmac.digest(secret, b"demo_password", hashlib.sha256).hex()[:16]
+    hashed = hash_password(password)
+    async with open_services(settings) as services:
+        merchant_id = await services.keys.merchant(_MERCHANT)
+        users = Users(services.store.database, services.ctx.ids, services.ctx.clock)
+        for role, email in PEOPLE.items():
+            with contextlib.suppress(Conflict):
+                await users.create(merchant_id, email, role.capitalize(), role, hashed)
+    return msgspec.structs.replace(keys, password=password)
 
 
 async def _fill_catalogue(services: Services, merchant_id: str) -> None:
@@ -173,10 +200,16 @@ def _load_keys(path: Path) -> DemoKeys:
     return DemoKeys(server_secret=secrets.token_hex(32))
 
 
-def _save_keys(path: Path, keys: DemoKeys) -> None:
+def _exports(settings: Mapping[str, str]) -> str:
+    """For a shell: the settings under which `gateway ...` speaks of the demo."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+
+
+def _save(path: Path, content: bytes) -> None:
+    """A file that nobody else may read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(keys))
+        file.write(content)
 
 
 def _announce(url: str, sandbox_url: str, keys: DemoKeys, data: Path, as_json: bool) -> None:
@@ -187,6 +220,9 @@ def _announce(url: str, sandbox_url: str, keys: DemoKeys, data: Path, as_json: b
             "secret_key": keys.secret_key,
             "publishable_key": keys.publishable_key,
             "finance_key": keys.finance_key,
+            "dashboard": f"{url}/dashboard",
+            "people": PEOPLE,
+            "password": keys.password,
             "data": str(data.resolve()),
         }
         click.echo(json.dumps(told))
@@ -196,12 +232,15 @@ def _announce(url: str, sandbox_url: str, keys: DemoKeys, data: Path, as_json: b
   The demo is serving. No account, no real money.
 
     Shop            {url}/demo
+    Dashboard       {url}/dashboard
     API reference   {url}/docs
     Sandbox         {sandbox_url}
 
     Secret key      {keys.secret_key}
     Publishable key {keys.publishable_key}
     Finance key     {keys.finance_key}
+    People          {", ".join(PEOPLE.values())}
+    Their password  {keys.password}
 
   Card 4242 4242 4242 4242 pays. Data in {data}. Ctrl-C stops all of it.
 """

@@ -21,6 +21,7 @@ from api.outgoing import webhooks
 from api.problems import CODES, Problem
 from api.reference.examples import bodies
 from gateway.endpoints import DeliveredEvent
+from gateway.exports import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -42,6 +43,7 @@ _TAGS = [
     Tag("Providers", "What a merchant chooses from, per checkout."),
     Tag("Events", "What happened, in order: what webhooks tell, to be read."),
     Tag("Webhooks out", "Where a merchant is told, and what came of telling it."),
+    Tag("Finance", "Money that moved, line by line, and the ledger that proves it."),
     Tag("Attention", "What the machine could not settle, for people."),
     Tag("Webhooks in", "Where providers deliver their events."),
     Tag("Operations", "Health and metrics."),
@@ -56,19 +58,29 @@ _HEADERS: dict[str, Any] = {
         "schema": {"type": "string", "const": "true"},
     },
 }
+_METADATA: dict[str, Any] = {
+    "name": "metadata",
+    "in": "query",
+    "style": "deepObject",
+    "explode": True,
+    "description": "Of orders with this metadata, as in `metadata[cart]=9`.",
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+}
 #: Parameters that are not in a handler's signature, since their names vary.
 _MORE_PARAMETERS: dict[str, list[dict[str, Any]]] = {
-    "listOrders": [
-        {
-            "name": "metadata",
-            "in": "query",
-            "style": "deepObject",
-            "explode": True,
-            "description": "Orders with this metadata, as in `metadata[cart]=9`.",
-            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-        }
-    ]
+    "listOrders": [_METADATA],
+    "listRefunds": [_METADATA],
+    "listBalanceTransactions": [_METADATA],
 }
+#: Operations with the filters of a list.
+_FILTERED_AS = {
+    "exportOrders": "listOrders",
+    "exportRefunds": "listRefunds",
+    "exportBalanceTransactions": "listBalanceTransactions",
+}
+_NO_FILTERS = ("limit", "cursor")
+#: Operations that answer with a file, not with JSON.
+_FILES = (*_FILTERED_AS, "downloadExport")
 #: Bodies that handlers read as bytes.
 _RAW_BODIES: dict[str, dict[str, Any]] = {
     "importProducts": {"text/csv": {"schema": {"type": "string"}}},
@@ -129,6 +141,7 @@ def finished(
         "headers": _HEADERS,
         "responses": {"Problem": _problem_response()},
     }
+    _share_filters(document["paths"])
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _finish_operation(path, method, operation, document["components"]["schemas"])
@@ -205,6 +218,19 @@ def _merged(schema: dict[str, Any], word: str) -> dict[str, Any]:
     return only | rest
 
 
+def _share_filters(paths: dict[str, Any]) -> None:
+    """An export takes the filters of the list that it holds the whole of."""
+    named = {
+        operation["operationId"]: operation
+        for operations in paths.values()
+        for operation in operations.values()
+    }
+    for export, listing in _FILTERED_AS.items():
+        filters = [*named[listing]["parameters"], *_MORE_PARAMETERS[listing]]
+        shared = [one for one in filters if one["name"] not in _NO_FILTERS]
+        named[export]["parameters"] = [*named[export]["parameters"], *shared]
+
+
 def _problem_response() -> dict[str, Any]:
     return {
         "description": "A problem; `code` says which, see /docs/errors.",
@@ -238,6 +264,8 @@ def _finish_answers(operation: dict[str, Any], path: str, keyed: bool) -> None:
     for answer in answers.values():
         names = ["X-Request-Id", *(["Idempotent-Replayed"] if keyed else [])]
         answer["description"] = operation["summary"]
+        if operation["operationId"] in _FILES:
+            answer["content"] = {kind: {"schema": {}} for kind in MEDIA_TYPES.values()}
         answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     problems = {"default"}
     if operation["parameters"] or "requestBody" in operation:
@@ -248,6 +276,8 @@ def _finish_answers(operation: dict[str, Any], path: str, keyed: bool) -> None:
         problems.add("404")
     if operation["operationId"] in _CONFLICTING:
         problems.add("409")
+    if operation["operationId"] in _FILTERED_AS:
+        problems |= {"422", "429"}
     if keyed:
         problems |= {"409", "422", "502", "503"}
     operation["responses"] = answers | {
@@ -261,6 +291,7 @@ _CONFLICTING = {
     "testWebhookEndpoint",
     "recoverWebhookEndpoint",
     "resendDelivery",
+    "downloadExport",
 }
 #: Codes that only some operations answer with.
 _ONLY = {
@@ -287,6 +318,8 @@ _ONLY = {
         "listProviders",
     },
     "webhook_invalid": {"receiveWebhook", "receiveWebhookOfAccount"},
+    "export_not_ready": {"downloadExport"},
+    "export_too_large": {"exportOrders", "exportRefunds", "exportBalanceTransactions"},
 }
 
 

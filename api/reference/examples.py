@@ -37,5 +37,11 @@ def bodies(provider: str) -> dict[str, dict[str, Any]]:
         },
         "changeWebhookEndpoint": {"status": "enabled"},
         "recoverWebhookEndpoint": {"since": "2026-01-31T00:00:00Z"},
+        "createExport": {
+            "kind": "orders",
+            "format": "xlsx",
+            "tz": "Europe/Berlin",
+            "filters": {"status": ["paid"], "created_from": "2026-01-01T00:00:00+01:00"},
+        },
         "resolveAttention": {"note": "The buyer was paid back by bank transfer"},
     }

@@ -12,6 +12,8 @@ PAGES = (
     "docs/gateway-developer.md",
     "docs/finance.md",
     "docs/operations.md",
+    "docs/reports.md",
+    "docs/exports.md",
 )
 #: All documents: their links, settings and commands are looked at.
 DOCUMENTS = (

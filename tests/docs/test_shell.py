@@ -32,3 +32,11 @@ def test_the_merchant_s_developer(demo: dict[str, str], tmp_path: Path) -> None:
 
 def test_finance(demo: dict[str, str], tmp_path: Path) -> None:
     run(steps(blocks("docs/finance.md")), demo, tmp_path)
+
+
+def test_reports(demo: dict[str, str], tmp_path: Path) -> None:
+    run(steps(blocks("docs/reports.md")), demo, tmp_path)
+
+
+def test_exports(demo: dict[str, str], tmp_path: Path) -> None:
+    run(steps(blocks("docs/exports.md")), demo, tmp_path)

@@ -3,19 +3,23 @@
 import re
 import sqlite3
 from contextlib import closing
-from typing import get_args
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from api.metrics import Metrics
-from api.orders import _PARAMETERS as FILTERS
 from api.security import SCOPES
+from gateway.balances import BalanceRow
+from gateway.conversion import ConvertedOrders
 from gateway.facts import AttentionKind, RefundStatus
 from gateway.money import EXPONENTS
 from gateway.order import OrderStatus, PaymentStatus
+from gateway.reports import Group, SummaryRow, Sums, row
 from providers.paypal.events import READERS as PAYPAL_EVENTS
 from providers.stripe.events import _READERS as STRIPE_EVENTS
 from sandbox.paypal import magic
+from storage.filters import OrderFilter
 from tests.docs.markdown import PAGES, blocks, page, table
 
 MERCHANT, FINANCE, OPERATIONS = (
@@ -23,6 +27,7 @@ MERCHANT, FINANCE, OPERATIONS = (
     "docs/finance.md",
     "docs/operations.md",
 )
+REPORTS = "docs/reports.md"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +45,31 @@ def test_the_table_is_complete(name: str, first: str, there_is: tuple[str, ...])
     assert sorted(table(name, first)) == sorted(there_is)
 
 
+@pytest.mark.parametrize(
+    ("first", "fields"),
+    [
+        ("In a row of a summary", SummaryRow.__struct_fields__),
+        ("In a row about orders", ConvertedOrders.__struct_fields__),
+        ("In a balance", BalanceRow.__struct_fields__),
+    ],
+)
+def test_every_field_of_a_report_is_there(first: str, fields: tuple[str, ...]) -> None:
+    cells = ", ".join(table(REPORTS, first)).replace("`", "")
+    assert cells.split(", ") == list(fields)
+
+
+def test_the_example_of_a_row_adds_up() -> None:
+    (example,) = [block.text for block in blocks(REPORTS) if block.language == "json"]
+    shown = msgspec.json.decode(example, type=SummaryRow)
+    sums: dict[str, Any] = {name: getattr(shown, name) for name in Sums.__struct_fields__}
+    named: dict[str, Any] = {
+        "period": shown.period,
+        "provider": shown.provider,
+        "status": shown.status,
+    }
+    assert row(Group(currency=shown.currency, **named, **sums)) == shown
+
+
 def test_the_attention_list_is_complete() -> None:
     assert sorted(table(FINANCE, "`kind`")) == sorted(get_args(AttentionKind))
 
@@ -48,7 +78,7 @@ def test_every_filter_is_there() -> None:
     cells = (
         ", ".join(table(FINANCE, "Filter")).replace("`", "").replace("metadata[KEY]", "metadata")
     )
-    assert sorted(cells.split(", ")) == sorted((FILTERS - {"limit", "cursor"}) | {"metadata"})
+    assert sorted(cells.split(", ")) == sorted(OrderFilter.__struct_fields__)
 
 
 def test_every_metric_is_there() -> None:

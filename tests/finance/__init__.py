@@ -1,0 +1,1 @@
+"""Money in the books: movements, the ledger, settlement."""

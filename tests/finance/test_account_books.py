@@ -1,0 +1,267 @@
+"""What an account moves by itself: payouts, their failure, fees of no order; booked and proven."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from sqlalchemy import select, text, update
+
+from gateway.account_books import shares
+from gateway.provider_books import ProviderPayout, ProviderTransaction
+from gateway.settlement_store import Side
+from gateway.verify_accounts import verify_accounts
+from storage import tables as t
+from storage.account_ledger import SqlAccounts
+from tests.api.conftest import Gateway, open_gateway
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+SIDE = Side("default", "fake", livemode=False)
+CLEARING = "provider_clearing:fake:USD"
+
+
+@pytest.fixture
+async def gateway(database_url: str) -> AsyncIterator[Gateway]:
+    """On SQLite and on PostgreSQL."""
+    async with open_gateway(database_url) as opened:
+        yield opened
+
+
+def line(name: str, kind: Any, gross: int, fee: int = 0, **more: Any) -> ProviderTransaction:
+    return ProviderTransaction(
+        id=name,
+        kind=kind,
+        gross=gross,
+        fee=fee,
+        net=gross - fee,
+        currency="USD",
+        at=AT,
+        object_id=more.pop("object_id", f"of_{name}"),
+        **more,
+    )
+
+
+def payout(amount: int, status: Any = "paid", name: str = "po_1") -> ProviderPayout:
+    arrives = AT + timedelta(days=2)
+    return ProviderPayout(name, amount, "USD", status, AT + timedelta(days=1), arrives_at=arrives)
+
+
+async def read(
+    gateway: Gateway, lines: Sequence[ProviderTransaction], *payouts: ProviderPayout
+) -> None:
+    """What the settlement job does with what it reads."""
+    now = gateway.clock.now()
+    async with gateway.services.store.transaction() as tx:
+        await tx.save_records(SIDE, lines, now)
+        for one in payouts:
+            await tx.save_payout(SIDE, one, now)
+            await tx.book_payout(SIDE, one.id, now)
+            await tx.mark_settled(SIDE, one)
+
+
+async def balances(gateway: Gateway, key: str | None = None) -> dict[str, int]:
+    answer = await gateway.get("/v1/ledger/accounts", key=key)
+    return {row["account"]: row["balance"] for row in answer.json()["data"] if row["balance"]}
+
+
+async def lines_of(gateway: Gateway, **filters: Any) -> list[tuple[str, int, int]]:
+    found = (await gateway.get("/v1/balance_transactions", **filters)).json()["data"]
+    return sorted((row["type"], row["gross"], row["fee"]) for row in found)
+
+
+async def wrong(gateway: Gateway) -> list[str]:
+    """What `gateway verify` finds in the accounts."""
+    accounts = SqlAccounts(gateway.services.store.database)
+    return [found.field async for done in verify_accounts(accounts) for found in done.found]
+
+
+OF_NO_ORDER = [
+    line("bt_fee", "fee", -500),
+    line("bt_adj", "adjustment", 70),
+    line("bt_dash", "charge", 4200, 150),
+]
+
+
+async def test_what_is_of_no_order_is_the_sole_merchants(gateway: Gateway) -> None:
+    for _ in range(2):  # reading again changes nothing
+        await read(gateway, OF_NO_ORDER)
+        assert await lines_of(gateway) == [
+            ("adjustment", 70, 0),
+            ("adjustment", 4200, 150),
+            ("fee", 0, 500),
+        ]
+        assert await balances(gateway) == {
+            CLEARING: 3620,
+            "fees:USD": 650,
+            "suspense:USD": -4270,
+        }
+    assert await wrong(gateway) == []
+    row = (await gateway.get("/v1/balance_transactions", type="fee")).json()["data"][0]
+    assert (row["order"], row["payment"], row["paid_at"]) == (None, None, None)
+    assert row["reporting_category"] == "fees"
+    entry = (await gateway.get("/v1/ledger/entries", account="suspense:USD")).json()["data"][0]
+    assert entry["order"] is None
+
+
+async def test_a_payout_goes_from_clearing_to_the_bank(gateway: Gateway) -> None:
+    inside = [replace(one, payout_id="po_1") for one in OF_NO_ORDER]
+    await read(gateway, [*inside, line("bt_later", "adjustment", 10)], payout(3620, "pending"))
+    assert await balances(gateway) == {
+        CLEARING: 10,
+        "payouts_in_transit:USD": 3620,
+        "fees:USD": 650,
+        "suspense:USD": -4280,
+    }
+    await read(gateway, [], payout(3620))
+    await read(gateway, inside, payout(3620))
+    paid = await balances(gateway)
+    assert (paid[CLEARING], paid["bank:USD"]) == (10, 3620)
+    assert "payouts_in_transit:USD" not in paid
+    assert await wrong(gateway) == []
+    found = (await gateway.get("/v1/balance_transactions", payout="po_1")).json()["data"]
+    assert sum(row["net"] for row in found) == 0, "the payout is what its lines come to"
+    types = [
+        entry["type"]
+        for entry in (await gateway.get("/v1/ledger/entries", account="bank:USD")).json()["data"]
+    ]
+    assert types == ["payout_paid"]
+
+
+async def test_a_payout_that_fails_comes_back(gateway: Gateway) -> None:
+    await read(gateway, [line("bt_1", "adjustment", 900, payout_id="po_1")], payout(900))
+    back = line("bt_back", "payout_failure", 900, object_id="po_1")
+    await read(gateway, [back])
+    assert await balances(gateway) == {CLEARING: 900, "suspense:USD": -900}
+    assert ("payout_failure", 900, 0) in await lines_of(gateway)
+    # A provider without a word for it shows the payout as it was.
+    await read(gateway, [back], payout(900))
+    assert await balances(gateway) == {CLEARING: 900, "suspense:USD": -900}
+    assert await wrong(gateway) == []
+    # It goes out with the next one.
+    await read(gateway, [replace(back, payout_id="po_2")], payout(900, name="po_2"))
+    assert await balances(gateway) == {"bank:USD": 900, "suspense:USD": -900}
+    assert await wrong(gateway) == []
+
+
+async def test_a_payout_is_read_after_the_line_that_took_it_back(gateway: Gateway) -> None:
+    sold = line("bt_1", "adjustment", 900, payout_id="po_1")
+    await read(gateway, [sold, line("bt_back", "payout_failure", 900, object_id="po_1")])
+    await read(gateway, [], payout(900))
+    assert await balances(gateway) == {CLEARING: 900, "suspense:USD": -900}
+    assert await wrong(gateway) == []
+
+
+async def test_what_turns_out_to_be_an_orders_is_taken_back(gateway: Gateway) -> None:
+    order = await gateway.paid()
+    (charge,) = (await gateway.get("/v1/balance_transactions")).json()["data"]
+    before = await balances(gateway)
+    await read(gateway, [line("bt_1", "charge", 5400, 540)])
+    assert (await balances(gateway))["suspense:USD"] == -5400
+
+    await read(gateway, [line("bt_1", "charge", 5400, 540, object_id=charge["provider_id"])])
+
+    assert await balances(gateway) == before
+    assert await lines_of(gateway, type="adjustment") == [
+        ("adjustment", -5400, -540),
+        ("adjustment", 5400, 540),
+    ]
+    assert await lines_of(gateway, order=order["id"]) == [("charge", 5400, 540)]
+    first, second = (await gateway.get("/v1/balance_transactions", type="adjustment")).json()[
+        "data"
+    ]
+    assert {first["corrects"], second["corrects"]} & {first["id"], second["id"]}
+    assert await wrong(gateway) == []
+
+
+async def test_of_several_merchants_each_has_its_share(gateway: Gateway) -> None:
+    services = gateway.services
+    mine = await gateway.paid()
+    other = await gateway.key(merchant=await services.keys.merchant("Bob's shop"))
+    theirs = await dataclasses.replace(gateway, secret=other).paid()
+    captures = {}
+    for order, key in ((mine, None), (theirs, other)):
+        found = (await gateway.get("/v1/balance_transactions", key=key)).json()["data"]
+        captures[order["id"]] = found[0]["provider_id"]
+    lines = [
+        line(f"bt_{number}", "charge", 5400, 540, object_id=name, payout_id="po_1")
+        for number, name in enumerate(captures.values())
+    ]
+    await read(gateway, [*lines, line("bt_fee", "fee", -500, payout_id="po_1")], payout(9220))
+    for key in (None, other):
+        held = await balances(gateway, key)
+        assert (held["bank:USD"], held.get(CLEARING, 0)) == (4860, 0)
+        assert "suspense:USD" not in held, "the account's fee is nobody's"
+    assert await wrong(gateway) == []
+
+    back = line("bt_back", "payout_failure", 9220, object_id="po_1")
+    await read(gateway, [back])
+    for key in (None, other):
+        assert (await balances(gateway, key))[CLEARING] == 4860
+    await read(gateway, [replace(back, payout_id="po_2")], payout(9220, name="po_2"))
+    for key in (None, other):
+        held = await balances(gateway, key)
+        assert (held["bank:USD"], held.get(CLEARING, 0)) == (4860, 0), "it went out after all"
+        path = "/v1/balance_transactions"
+        again = (await gateway.get(path, key=key, payout="po_2")).json()["data"]
+        assert {row["type"] for row in again} == {"payout", "payout_failure"}
+        assert sum(row["net"] for row in again) == 0
+    assert await wrong(gateway) == []
+
+
+async def test_payments_are_paid_out_with_their_payout(gateway: Gateway) -> None:
+    await gateway.paid()
+    (charge,) = (await gateway.get("/v1/balance_transactions")).json()["data"]
+    told = line("bt_1", "charge", 5400, 540, object_id=charge["provider_id"], payout_id="po_1")
+    await read(gateway, [replace(told, available_at=AT)], payout(4860))
+    (charge,) = (await gateway.get("/v1/balance_transactions", type="charge")).json()["data"]
+    assert (charge["payout"], charge["settled_at"]) == ("po_1", "2026-01-03T00:00:00Z")
+    assert charge["available_on"] == "2026-01-01T00:00:00Z"
+    assert charge["net"] == 4860
+    assert await wrong(gateway) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE balance_transactions SET gross = 1, net = 1 WHERE type = 'payout'",
+        "UPDATE balance_transactions SET fee = 1, net = -1 WHERE type = 'fee'",
+        "UPDATE ledger_entries SET amount = amount + 1 WHERE account = 'bank:USD'",
+        "DELETE FROM ledger_entries WHERE account = 'payouts_in_transit:USD'",
+        "UPDATE provider_payouts SET status = 'failed'",
+        "UPDATE provider_payouts SET amount = 1",
+        "UPDATE provider_records SET net = 0 WHERE payment_id <> ''",
+    ],
+)
+async def test_a_hand_in_the_accounts_is_found(gateway: Gateway, change: str) -> None:
+    await gateway.paid()
+    (charge,) = (await gateway.get("/v1/balance_transactions")).json()["data"]
+    own = line("bt_1", "charge", 5400, 540, object_id=charge["provider_id"], payout_id="po_1")
+    await read(gateway, [own, line("bt_fee", "fee", -500, payout_id="po_1")], payout(4360))
+    async with gateway.services.store.database.write() as connection:
+        p = t.provider_payouts.c
+        owner = await connection.scalar(select(p.merchant_id))
+        assert owner == gateway.merchant
+        if "provider_records" in change:  # that nobody has the rest
+            await connection.execute(update(t.provider_payouts).values(merchant_id=""))
+        await connection.execute(text(change))
+    assert await wrong(gateway) != []
+
+
+nets = st.dictionaries(st.sampled_from(["", "mer_1", "mer_2", "mer_3"]), st.integers(-99, 99))
+
+
+@given(st.integers(-99, 99), nets, st.sampled_from(["", "mer_1", "mer_9"]))
+def test_a_payout_is_shared_out_wholly_where_somebody_has_the_rest(
+    amount: int, own: dict[str, int], owner: str
+) -> None:
+    its = shares(amount, own, owner)
+    assert "" not in its
+    assert 0 not in its.values()
+    if owner:
+        assert sum(its.values()) == amount
+    for merchant in {*own} - {"", owner}:
+        assert its.get(merchant, 0) == own[merchant]
