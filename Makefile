@@ -54,8 +54,8 @@ lint: dev ## ruff, mypy --strict, and the floors of the architecture
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: bench
-bench: dev ## measurements
-	@echo "Nothing is measured yet: the benchmarks come with a later step."
+bench: dev ## a million orders in a PostgreSQL: how long finance's questions take; ARGS="--orders 20000"
+	@$(BIN)/python -m bench.finance $(ARGS)
 
 .PHONY: soak
 soak: dev ## minutes of random faults, then the books; ARGS="--seconds 600 --seed 1"
