@@ -63,7 +63,7 @@ def _lists(database: Database) -> Iterator[tuple[type[Wanted], Ask]]:
 
 
 async def _measure(database: Database, kind: type[Wanted], ask: Ask, tries: int) -> Measured:
-    measured = Measured(TABLES[kind].name)
+    measured = Measured(str(TABLES[kind].name))
     begins = [None if at is None else await _place(database, kind, at) for at in _DEPTHS]
     await ask(kind(), None)  # the connection is made
     for wanted in questions(kind):
