@@ -78,12 +78,18 @@ class Provider:
     """One open provider: the only way in which the core calls an adapter."""
 
     def __init__(
-        self, plugin: ProviderPlugin, adapter: PaymentProvider, mode: Mode, observe: Observer
+        self,
+        plugin: ProviderPlugin,
+        adapter: PaymentProvider,
+        mode: Mode,
+        observe: Observer,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.plugin = plugin
         self.adapter = adapter
         self.mode = mode
         self._observe = observe
+        self._monotonic = monotonic
         self._recent: deque[tuple[float, bool]] = deque(maxlen=20)
 
     @property
@@ -97,7 +103,7 @@ class Provider:
 
         Calls of the last five minutes count, twenty at most; two or fewer prove nothing.
         """
-        since = time.monotonic() - HEALTH_SECONDS
+        since = self._monotonic() - HEALTH_SECONDS
         recent = [answered for at, answered in self._recent if at > since]
         if not recent:
             return "unknown"
@@ -257,7 +263,7 @@ class Provider:
         finally:
             if outcome != "canceled":  # by us: that says nothing about the provider
                 answered = outcome not in (OutcomeUnknown.code, Unavailable.code)
-                self._recent.append((time.monotonic(), answered))
+                self._recent.append((self._monotonic(), answered))
             seconds = time.perf_counter() - started
             tracing.note(outcome=outcome, milliseconds=str(round(seconds * 1000)))
             self._observe(self.name, verb, outcome, seconds)

@@ -68,8 +68,6 @@ def open_town(state_dir: Path) -> Iterator[Town]:
         yield Town(app.state.world, loop)
     finally:
         server.should_exit = True
-        thread.join(5)
-        server.force_exit = True  # a call that a fault keeps waiting would be waited for
         thread.join(10)
         assert not thread.is_alive()
         loop.close()

@@ -1,5 +1,6 @@
 """The domain's surroundings, small enough to see through: a clock, a provider, a store."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -209,10 +210,13 @@ def ignore(provider: str, verb: str, outcome: str, seconds: float) -> None:
 
 
 def provider(
-    adapter: Adapter | None = None, plugin: Plugin | None = None, observe: Observer = ignore
+    adapter: Adapter | None = None,
+    plugin: Plugin | None = None,
+    observe: Observer = ignore,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Provider:
     """A provider in test mode."""
-    return Provider(plugin or Plugin(), adapter or Adapter(), "test", observe)
+    return Provider(plugin or Plugin(), adapter or Adapter(), "test", observe, monotonic)
 
 
 def context(

@@ -140,11 +140,10 @@ async def test_health_is_of_the_last_calls() -> None:
     assert len(wrapped._recent) == 20
 
 
-async def test_what_is_long_ago_or_a_single_hiccup_is_no_bad_health(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    wrapped, now = provider(Adapter(*[Unavailable("later")] * 3, [captured()])), 1000.0
-    monkeypatch.setattr("gateway.registry.time.monotonic", lambda: now)
+async def test_what_is_long_ago_or_a_single_hiccup_is_no_bad_health() -> None:
+    now = 1000.0
+    adapter = Adapter(*[Unavailable("later")] * 3, [captured()])
+    wrapped = provider(adapter, monotonic=lambda: now)
 
     async def call() -> str:
         with suppress(GatewayError):
