@@ -12,6 +12,7 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 from msgspec import Meta
 
+from api.choices import with_choices
 from gateway.errors import InvalidAmount, InvalidRequest
 from gateway.money import Currency, PositiveAmount, exponent
 from gateway.provider import CaptureMode
@@ -69,7 +70,7 @@ def decode(body: bytes, kind: type[T]) -> T:
         decoded: T = msgspec.json.decode(body, type=kind, strict=True)
         json.loads(body, object_pairs_hook=_checked)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise _invalid(str(error)) from None
+        raise _invalid(str(error), kind) from None
     except (UnicodeDecodeError, RecursionError):
         raise InvalidRequest("the body is not JSON in UTF-8") from None
     return decoded
@@ -83,18 +84,19 @@ def convert(value: dict[str, Any], kind: type[T], *, strict: bool = True, path: 
     try:
         return msgspec.convert(value, type=kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error), path) from None
+        raise _invalid(str(error), kind, path) from None
 
 
 _FORMS = {"customer_email": "give an e-mail address, such as ada@example.com"}
 
 
-def _invalid(text: str, below: str = "") -> InvalidRequest:
+def _invalid(text: str, kind: type[msgspec.Struct], below: str = "") -> InvalidRequest:
     """msgspec's words as ours: "Expected `str`, got `int` - at `$.items[0].name`"."""
     match = _PATH.search(text)
     detail, path = (text[: match.start()], match[1]) if match else (text, "")
     if field := _FIELD.match(detail):
         path = f"{path}.{field[1]}".lstrip(".")
+    detail = with_choices(detail, kind, path)
     path = f"{below}.{path}".strip(".") if below else path
     if "matching regex" in detail:  # no words for people
         detail = _FORMS.get(path, "it does not have the form that the API reference shows")

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.exceptions import ValidationException as LitestarValidation
 
+from api.choices import with_choices
 from api.logs import log, request_id
 from gateway.errors import GatewayError, InvalidRequest, Unavailable
 
@@ -197,7 +198,7 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
         extra = error.extra if isinstance(error.extra, list) else []
         fields = [item for item in extra if isinstance(item, dict)]
         path = ", ".join(str(item.get("key", "")) for item in fields)
-        words = "; ".join(str(item.get("message", "")) for item in fields)
+        words = "; ".join(_words(request, item) for item in fields)
         if missing := _MISSING.match(error.detail):
             path, words = missing[1], "it is missing"
         if path == "data":  # that is our handler's word for the body
@@ -209,6 +210,15 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     detail = error.detail if error.status_code < 500 else "something went wrong on our side"
     allow = (error.headers or {}).get("allow")  # a 405 owes it (RFC 9110)
     return _response(request, GatewayError(detail, code=code), allow)
+
+
+def _words(request: Request[Any, Any, Any], item: dict[str, Any]) -> str:
+    """What is wrong with a parameter, and what it may be where there are few choices."""
+    message, name = str(item.get("message", "")), str(item.get("key", ""))
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    if name not in parameters:
+        return message
+    return with_choices(message, parameters[name].annotation, "")
 
 
 def unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
