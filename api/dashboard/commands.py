@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar, get_args
+from typing import NamedTuple, TypeVar, get_args
 
 import click
 import msgspec
@@ -19,6 +19,7 @@ from api.settings import database_url, environment, secret_key
 from api.wiring import SystemClock
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.ids import Ids
+from storage.audit import AuditLog
 from storage.engine import Database
 from storage.users import Role, User, Users
 
@@ -30,23 +31,38 @@ def users() -> None:
     """People who may sign in to the dashboard."""
 
 
+class People(NamedTuple):
+    """The people in the database, and the log of what becomes of them."""
+
+    keys: Keys
+    users: Users
+    audit: AuditLog
+
+    async def note(self, merchant_id: str, action: str, subject: str, detail: str) -> None:
+        """Say in the audit log what was done here: whoever can run this command has no user."""
+        await self.audit.begin(
+            merchant_id, False, "", "command line", action, subject, detail, outcome="done"
+        )
+
+
 @asynccontextmanager
-async def _open() -> AsyncIterator[tuple[Keys, Users]]:
+async def _open() -> AsyncIterator[People]:
     env = environment()
     database = Database(database_url(env))
     clock = SystemClock()
     ids = Ids(clock, os.urandom)
     try:
         await serving.check_schema(database.url)
-        yield Keys(database, ids, clock, secret_key(env)), Users(database, ids, clock)
+        keys = Keys(database, ids, clock, secret_key(env))
+        yield People(keys, Users(database, ids, clock), AuditLog(database, ids, clock))
     finally:
         await database.close()
 
 
-def _with(act: Callable[[Keys, Users], Awaitable[T]]) -> T:
+def _with(act: Callable[[People], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with _open() as (keys, opened):
-            return await act(keys, opened)
+        async with _open() as people:
+            return await act(people)
 
     return asyncio.run(run())
 
@@ -67,9 +83,11 @@ def create(merchant: str, email: str, name: str, role: Role, as_json: bool) -> N
     passwords.check_strength(password)
     hashed = passwords.hash_password(password)
 
-    async def act(keys: Keys, opened: Users) -> str:
-        merchant_id = await keys.merchant(merchant)
-        return (await opened.create(merchant_id, email, name, role, hashed)).id
+    async def act(people: People) -> str:
+        merchant_id = await people.keys.merchant(merchant)
+        made = await people.users.create(merchant_id, email, name, role, hashed)
+        await people.note(merchant_id, "added a user", made.email, role)
+        return made.id
 
     user_id = _with(act)
     if as_json:
@@ -89,7 +107,7 @@ def _password() -> str:
 @terminal.as_json
 def list_users(as_json: bool) -> None:
     """List the people."""
-    found = _with(lambda _, opened: opened.list())
+    found = _with(lambda people: people.users.list())
     if as_json:
         terminal.line(
             [
@@ -121,9 +139,10 @@ def disable(user: str) -> None:
     The last administrator of a merchant stays.
     """
 
-    async def act(_: Keys, opened: Users) -> User:
-        found = await _find(opened, user)
-        await opened.set_disabled(found.merchant_id, found.id, True)
+    async def act(people: People) -> User:
+        found = await _find(people.users, user)
+        await people.users.set_disabled(found.merchant_id, found.id, True)
+        await people.note(found.merchant_id, "disabled a user", found.id, found.email)
         return found
 
     click.echo(f"{_with(act).id} is disabled.")
@@ -140,11 +159,14 @@ def password(user: str) -> None:
     passwords.check_strength(chosen)
     hashed = passwords.hash_password(chosen)
 
-    async def act(_: Keys, opened: Users) -> User:
-        found = await _find(opened, user)
+    async def act(people: People) -> User:
+        found = await _find(people.users, user)
         if found.disabled_at is not None:
             raise Conflict(f"{found.email} is disabled: an administrator can enable them")
-        await opened.set_password(found.merchant_id, found.id, hashed, instead_of=found.password)
+        await people.users.set_password(
+            found.merchant_id, found.id, hashed, instead_of=found.password
+        )
+        await people.note(found.merchant_id, "reset a user's password", found.id, found.email)
         return found
 
     changed = _with(act)

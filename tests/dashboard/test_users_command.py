@@ -13,6 +13,7 @@ from api.cli import main
 from api.dashboard import passwords
 from api.wiring import SystemClock
 from gateway.ids import Ids
+from storage.audit import AuditLog
 from storage.engine import Database
 from storage.users import Session, User, Users
 
@@ -122,19 +123,52 @@ def test_whose_password_is_to_be_known(store_url: str) -> None:
         assert result.stderr.count("\n") == 1
 
 
-def _in(store_url: str, act: Callable[[Users], Awaitable[T]]) -> T:
-    """What `act` finds among the users, in a loop of its own as the command has."""
+def test_what_is_done_is_in_the_audit_log(store_url: str) -> None:
+    for command in (ADA, BOB):
+        assert run(store_url, *command, given=f"{PASSWORD}\n").exit_code == 0
+    bob = _in(store_url, _bob)
+    assert run(store_url, "password", bob.email, given=f"{NEW}\n").exit_code == 0
+    assert run(store_url, "disable", bob.email).exit_code == 0
+    assert run(store_url, "disable", "ada@example.com").exit_code == 1  # the last one stays
+    entries, _ = _opened(
+        store_url, lambda *parts: AuditLog(*parts).page(bob.merchant_id, False, None, 10)
+    )
+    assert [(one.action, one.subject, one.detail) for one in reversed(entries)] == [
+        ("added a user", "ada@example.com", "admin"),
+        ("added a user", "bob@example.com", "admin"),
+        ("reset a user's password", bob.id, bob.email),
+        ("disabled a user", bob.id, bob.email),
+    ]
+    assert {(one.actor, one.actor_name, one.outcome) for one in entries} == {
+        ("", "command line", "done")
+    }
+    assert PASSWORD not in repr(entries)
+    assert NEW not in repr(entries)
+
+
+def _opened(store_url: str, act: Callable[[Database, Ids, SystemClock], Awaitable[T]]) -> T:
+    """What `act` finds in the database, in a loop of its own as the command has."""
 
     async def run() -> T:
         database, clock = Database(store_url), SystemClock()
         try:
-            return await act(Users(database, Ids(clock, os.urandom), clock))
+            return await act(database, Ids(clock, os.urandom), clock)
         finally:
             await database.close()
 
     return asyncio.run(run())
 
 
+def _in(store_url: str, act: Callable[[Users], Awaitable[T]]) -> T:
+    """What `act` finds among the users."""
+    return _opened(store_url, lambda *parts: act(Users(*parts)))
+
+
 async def _ada(users: Users) -> User:
     (found,) = await users.by_email("ada@example.com")
+    return found
+
+
+async def _bob(users: Users) -> User:
+    (found,) = await users.by_email("bob@example.com")
     return found
