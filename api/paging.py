@@ -13,6 +13,8 @@ from litestar.params import Parameter
 from litestar.types import Guard
 
 from gateway.errors import InvalidRequest
+from gateway.money import EXPONENTS
+from gateway.registry import PROVIDER_NAME
 
 T = TypeVar("T")
 _ID = re.compile(r"[a-z]+_[0-9a-f]{32}")
@@ -36,6 +38,17 @@ def known_filter(name: str, known: Collection[str]) -> None:
         raise InvalidRequest(f"there is no filter {name[:64]!r}", path=name[:64])
 
 
+def possible(name: str, value: str, path: str) -> None:
+    """What no record has must not find nothing, as if there were none of what was meant.
+
+    Raises InvalidRequest for an unknown currency, and for a name that no provider has.
+    """
+    if name == "currency" and value not in EXPONENTS:
+        raise InvalidRequest("a currency is three capitals of ISO 4217, such as EUR", path=path)
+    if name == "provider" and not PROVIDER_NAME.fullmatch(value):
+        raise InvalidRequest("a provider is named in small letters, such as stripe", path=path)
+
+
 def only_filters(
     *known: str, several: Collection[str] = (), metadata: bool = False, paged: bool = True
 ) -> Guard:
@@ -54,6 +67,7 @@ def only_filters(
                 raise InvalidRequest("give it a value, or leave it out", path=name)
             if len(values) > 1 and name not in several:
                 raise InvalidRequest("give it once", path=name)
+            possible(name, values[0], name)
 
     return check
 

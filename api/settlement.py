@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from api.bodies import Body, StrictBody
+from api.filtering import Moment, moment
 from api.paging import Cursor, Limit, Page, decode, encode, only_filters
 from api.security import Caller, authenticated, needs
 from api.wiring import Services
@@ -88,7 +89,10 @@ async def get_payout(
 
 @get(
     "/",
-    guards=[needs("finance:read"), only_filters("status", "kind", "provider", "order")],
+    guards=[
+        needs("finance:read"),
+        only_filters("status", "kind", "provider", "order", "occurred_from", "occurred_to"),
+    ],
     summary="List what does not agree",
     operation_id="listReconciliation",
 )
@@ -101,8 +105,13 @@ async def list_exceptions(
     kind: FromQuery[ExceptionKind | None] = None,
     provider: FromQuery[str | None] = None,
     order: FromQuery[str | None] = None,
+    occurred_from: Moment = None,
+    occurred_to: Moment = None,
 ) -> Page[SettlementException]:
-    """Differences between your records and the providers' own books, the latest first."""
+    """Differences between your records and the providers' own books, the latest first.
+
+    `occurred_…` is when the money moved; the range includes its beginning and not its end.
+    """
     found, last = await services.settlement.exceptions(
         await _merchants(services, caller),
         caller.livemode,
@@ -112,6 +121,8 @@ async def list_exceptions(
         kind=kind,
         provider=provider,
         order_id=order,
+        since=moment("occurred_from", occurred_from),
+        until=moment("occurred_to", occurred_to),
     )
     return Page(found, encode(last))
 

@@ -53,10 +53,7 @@ class Payment(msgspec.Struct, frozen=True):
 def expected(payment: Payment, facts: Iterable[Fact]) -> tuple[Expected, ...]:
     """The lines of one payment, sorted by key. Depends on the set of facts only."""
     known = tuple(facts)
-    fees: dict[str, list[Fee]] = {}
-    for fact in known:
-        if isinstance(fact, Fee):
-            fees.setdefault(fact.object_id, []).append(fact)
+    fees = _fees(known)
     lines: dict[str, Expected] = {}
     for fact in sorted(known, key=_rank):
         match fact:
@@ -73,6 +70,16 @@ def expected(payment: Payment, facts: Iterable[Fact]) -> tuple[Expected, ...]:
     for line in _refunds(payment, known, fees):
         lines[line.key] = line
     return tuple(lines[key] for key in sorted(lines))
+
+
+def _fees(facts: Iterable[Fact]) -> dict[str, list[Fee]]:
+    """The fees by what they belong to. Of two facts about one booking the one counts that counts
+    for the order, too: the last by its key."""
+    told = sorted((fact for fact in facts if isinstance(fact, Fee)), key=lambda fee: fee.key)
+    found: dict[str, list[Fee]] = {}
+    for fee in {(fee.object_id, fee.balance_id): fee for fee in told}.values():
+        found.setdefault(fee.object_id, []).append(fee)
+    return found
 
 
 def _rank(fact: Fact) -> tuple[str, int, str, str]:

@@ -53,7 +53,7 @@ ENTRY_POINTS = "gateway.providers"
 #: chance after that. And of how few calls nothing is concluded: one hiccup is not bad health.
 HEALTH_SECONDS = 300
 _TOO_FEW = 2
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+PROVIDER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _log = logging.getLogger("gateway.providers")
 
 #: Told of every provider call: (provider, verb, outcome, seconds).
@@ -66,7 +66,7 @@ def discover() -> dict[str, ProviderPlugin]:
     plugins: dict[str, ProviderPlugin] = {}
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         plugin: ProviderPlugin = entry.load()
-        if not _NAME.fullmatch(plugin.name) or plugin.name == AUTO:
+        if not PROVIDER_NAME.fullmatch(plugin.name) or plugin.name == AUTO:
             raise SettingsError(f"provider plugin {entry.value}: {plugin.name!r} is no valid name")
         if plugin.name in plugins:
             raise SettingsError(f"two provider plugins are named {plugin.name!r}: uninstall one")

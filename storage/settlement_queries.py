@@ -104,8 +104,13 @@ class SettlementQueries:
         kind: str | None = None,
         provider: str | None = None,
         order_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> tuple[list[SettlementException], str | None]:
-        """What does not agree, the latest movement first; without their notes."""
+        """What does not agree, the latest movement first; without their notes.
+
+        `since` and `until` (excluded): when the money moved.
+        """
         c = t.settlement_exceptions.c
         query = select(t.settlement_exceptions).where(
             c.merchant_id.in_(merchants), c.livemode == livemode
@@ -118,6 +123,10 @@ class SettlementQueries:
         ):
             if value is not None:
                 query = query.where(column == value)
+        if since is not None:
+            query = query.where(c.occurred_at >= since)
+        if until is not None:
+            query = query.where(c.occurred_at < until)
         if after is not None:
             query = query.where(c.id < after)
         async with self._database.read() as connection:

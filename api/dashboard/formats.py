@@ -12,7 +12,7 @@ from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal, get_decimal_symbol, get_group_symbol
 
 from gateway.errors import InvalidAmount, InvalidRequest
-from gateway.money import exponent, parse_decimal
+from gateway.money import EXPONENTS, exponent, parse_decimal
 from gateway.money import format_decimal as plain
 from gateway.zones import spans, time_zone
 
@@ -198,4 +198,9 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
 
 def amounts(text: str, locale: Locale) -> str:
     """A timeline's words with its amounts as people write them."""
-    return _AMOUNT.sub(lambda found: money(int(found[1]), found[2], locale), text)
+
+    def shown(found: re.Match[str]) -> str:
+        known = found[2] in EXPONENTS  # `UTC` after a time is none
+        return money(int(found[1]), found[2], locale) if known else found[0]
+
+    return _AMOUNT.sub(shown, text)

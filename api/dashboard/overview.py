@@ -12,8 +12,9 @@ from litestar.params import FromQuery
 
 from api import orders as api_orders
 from api import reports as api_reports
+from api import settlement as api_settlement
 from api.dashboard.charts import Chart, by_day
-from api.dashboard.guarding import allows
+from api.dashboard.guarding import allows, call
 from api.dashboard.orders import STATUSES, names
 from api.dashboard.people import Viewer
 from api.dashboard.rendering import View
@@ -26,6 +27,8 @@ from gateway.zones import periods
 from storage.filters import OrderFilter
 
 PERIODS = (7, 30, 90)
+#: So many open differences are counted; what is more is "50+".
+_COUNTED = 50
 _BY: tuple[Dimension, ...] = ("day", "provider")
 
 
@@ -63,6 +66,15 @@ async def overview(
     sums: Sequence[Group] = ()
     if allows(viewer, api_reports.summary):
         sums = await services.reports.summary(*who, asked, "paid", _BY)
+    differences = None
+    if allows(viewer, api_settlement.list_exceptions):
+        differences = await call(
+            viewer,
+            api_settlement.list_exceptions,
+            services=services,
+            limit=_COUNTED,
+            status="open",
+        )
     return view.page(
         "overview.html",
         days=length,
@@ -75,6 +87,7 @@ async def overview(
         counts=[(name, counts[name]) for name in STATUSES if counts[name]],
         total=counts.total(),
         latest=latest,
+        differences=differences,
         names=names(services),
     )
 

@@ -186,14 +186,21 @@ async def _month(
     services: Services, desk: Desk, viewer: Viewer, view: View, period: str, wrong: str = ""
 ) -> Response[str]:
     found = await call(viewer, api_settlement.get_period, period=period, services=services)
+    since, until = bounds(period)
     open_ones = await call(
-        viewer, api_settlement.list_exceptions, services=services, limit=1, status="open"
+        viewer,
+        api_settlement.list_exceptions,
+        services=services,
+        limit=1,
+        status="open",
+        occurred_from=since,
+        occurred_to=until,
     )
     return view.page(
         "month.html",
         400 if wrong else 200,
         month=found,
-        over=bounds(period)[1] <= services.ctx.now(),
+        over=until <= services.ctx.now(),
         open=bool(open_ones.data),
         people=await desk.users.names(viewer.caller.merchant_id),
         may_close=allows(viewer, api_settlement.close_period),

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from api.bodies import Body, convert, in_utc
-from api.paging import METADATA, known_filter
+from api.paging import METADATA, known_filter, possible
 from gateway.columns import RecordKind
 from gateway.errors import InvalidRequest
 from gateway.facts import RefundStatus
@@ -116,8 +116,11 @@ def _wanted(kind: RecordKind, given: dict[str, Any], *, strict: bool) -> Wanted:
     path = "filters" if strict else ""
     checked = msgspec.structs.asdict(convert(given, typed, strict=strict, path=path))
     for name, value in checked.items():
+        where = f"{path}.{name}".strip(".")
         if isinstance(value, datetime):
-            checked[name] = in_utc(value, f"{path}.{name}".strip("."))
+            checked[name] = in_utc(value, where)
+        elif isinstance(value, str):
+            possible(name, value, where)
     return wanted(**checked)
 
 

@@ -186,6 +186,7 @@ async def test_a_difference_is_worked_by_administrators(
     sign_in: SignIn, books: dict[str, Any]
 ) -> None:
     finance, admin = await sign_in("finance"), await sign_in("admin")
+    assert "Between the providers’ books and yours" in await finance.get("")
     page = await finance.get("/reconciliation")
     assert "Fees differ" in page
     found = re.search(r'href="(/dashboard/reconciliation/exc_[0-9a-f]+)"', page)
@@ -204,6 +205,7 @@ async def test_a_difference_is_worked_by_administrators(
     assert "No difference fits" in await admin.get("/reconciliation", kind="amount")
     await admin.send(f"{path}/resolve", page)
     assert "All agree" in await admin.get("/reconciliation")
+    assert "books agree with yours" in await admin.get("")
     assert "Fees differ" in await admin.get("/reconciliation", status="resolved")
     log = await admin.get("/audit")
     for words in ("noted a difference", "resolved a difference", "reopened a difference"):
@@ -230,6 +232,7 @@ async def test_a_month_is_closed_by_typing_it(
     ).status_code == 403
     page = await admin.get(path)
     assert "nobody has dealt with" in page
+    assert "nobody has dealt with" not in await admin.get("/reconciliation/months/2025-01")
     assert (await admin.send(f"{path}/close", page, typed="2020-01")).status_code == 400
     closed = await admin.send(f"{path}/close", page, typed=month, note="all in order")
     assert closed.status_code == 303

@@ -150,6 +150,13 @@ def test_a_code_does_not_stick_to_its_amount() -> None:
     assert formats.money(-100, "USD", formats.locale_of("en-US")) == "-$1.00"
 
 
+def test_amounts_in_words_are_written_out_and_times_are_left() -> None:
+    told = "the buyer disputes 98765 JPY of 1234 USD; answer by 2026-12-30 22:07 UTC"
+    assert formats.amounts(told, formats.locale_of("en-US")) == (
+        "the buyer disputes ¥98,765 of $12.34; answer by 2026-12-30 22:07 UTC"
+    )
+
+
 def test_an_account_is_told_in_words() -> None:
     assert formats.account("provider_clearing:fake:USD") == "Provider clearing · fake"
     assert formats.account("bank:USD") == "Bank"

@@ -7,6 +7,7 @@ provider books it; over any story that a provider tells they come to the same.
 from collections import Counter
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,21 @@ def ours(facts: list[Fact]) -> int:
 
 def theirs(facts: list[Fact]) -> int:
     return sum(line.gross - (line.fee or 0) for line in expected(PAYMENT, facts))
+
+
+@settings(max_examples=200)
+@given(named(), st.data())
+def test_a_fee_that_was_told_anew_counts_here_as_for_the_order(
+    facts: list[Fact], data: st.DataObject
+) -> None:
+    told = [
+        msgspec.structs.replace(fact, fee=fact.fee + more, net=fact.net - more)
+        for fact in facts
+        if isinstance(fact, Fee)
+        for more in data.draw(st.lists(st.integers(-20, 120), max_size=2))
+    ]
+    mixed = data.draw(st.permutations([*facts, *told]))
+    assert ours(mixed) == theirs(mixed)
 
 
 @settings(max_examples=200)

@@ -1,6 +1,6 @@
 """Payouts, differences and months through the API: who sees what, and what people do is kept."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.attempts import lock
 from gateway.facts import RefundUpdated
@@ -76,6 +76,28 @@ async def test_a_difference_is_worked_and_its_story_kept(either: Gateway) -> Non
     assert (
         await either.post("/v1/reconciliation/exc_no/note", body={"note": "x"})
     ).status_code == 404
+
+
+async def test_differences_of_a_time(either: Gateway) -> None:
+    await settled(either)
+    (item,) = (await either.http.get("/v1/reconciliation")).json()["data"]
+    at = datetime.fromisoformat(item["occurred_at"])
+    second = timedelta(seconds=1)
+    for since, until, found in (
+        (at, at + second, [item["id"]]),
+        (at - second, at, []),
+        (at + second, None, []),
+        (at, None, [item["id"]]),
+    ):
+        times = {"occurred_from": since.isoformat()}
+        if until is not None:
+            times["occurred_to"] = until.isoformat()
+        answer = await either.http.get("/v1/reconciliation", params=times)
+        assert [one["id"] for one in answer.json()["data"]] == found, times
+    answer = await either.http.get(
+        "/v1/reconciliation", params={"occurred_from": "2026-01-01T00:00:00"}
+    )
+    assert answer.status_code == 400
 
 
 async def test_a_month_is_closed_once_and_what_comes_later_is_late(gateway: Gateway) -> None:
