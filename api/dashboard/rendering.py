@@ -13,6 +13,8 @@ from litestar.response import Redirect
 from api.dashboard import formats
 from api.dashboard.guarding import AnyRequest
 from api.dashboard.people import Viewer
+from api.exporting.files import can_make
+from gateway.exports import Format
 
 _HERE = Path(__file__).parent
 _STATIC = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
@@ -60,6 +62,14 @@ NOTES = {
 }
 
 
+def _file_formats() -> list[tuple[Format, str]]:
+    """The formats of exports that can be made here, and what people call them."""
+    words: dict[Format, str] = {
+        "csv": "CSV", "xlsx": "Excel", "jsonl": "JSON Lines", "parquet": "Parquet"
+    }  # fmt: skip
+    return [(name, called) for name, called in words.items() if can_make(name)]
+
+
 def _load() -> tuple[Environment, dict[str, bytes]]:
     files = {name: (_HERE / "static" / name).read_bytes() for name in _STATIC}
     templates = Environment(
@@ -75,7 +85,7 @@ def _load() -> tuple[Environment, dict[str, bytes]]:
         "instant": datetime.fromisoformat,
     }
     digest = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
-    templates.globals |= {"version": digest}
+    templates.globals |= {"version": digest, "file_formats": _file_formats}
     return templates, files
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
@@ -10,7 +11,7 @@ import secrets
 import shlex
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,20 @@ def run_demo(*, port: int, sandbox_port: int, data: Path, as_json: bool) -> None
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{data} cannot be made: {error.strerror}; choose --data") from None
-    serving.run(_demo(port, sandbox_port, data, as_json))
+    with _alone(data):
+        serving.run(_demo(port, sandbox_port, data, as_json))
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the folder: a second demo in it would settle the first one's orders with its own
+    sandbox. The lock ends with the process, however that ends."""
+    with open(data / "lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(f"a demo runs in {data} already: choose --data") from None
+        yield
 
 
 def _check_free(port: int) -> None:

@@ -40,11 +40,16 @@ _FILES: Mapping[Format, Callable[[RecordKind, ZoneInfo], File]] = {
 }
 
 
+def can_make(format: Format) -> bool:
+    """Whether this installation can make it: Parquet's library is an extra."""
+    return format != "parquet" or find_spec("pyarrow") is not None
+
+
 def check_format(format: Format) -> None:
     """Raises InvalidRequest for a format that this installation cannot make."""
-    if format == "parquet" and find_spec("pyarrow") is None:
+    if not can_make(format):
         raise InvalidRequest(
-            "Parquet files need pyarrow on the server: pip install 'payment-gateway[parquet]'",
+            "Parquet files need pyarrow where the gateway runs (the extra `parquet`)",
             path="format",
         )
 

@@ -5,7 +5,9 @@ import io
 import re
 
 import httpx
+import pytest
 
+from api.exporting import files
 from api.exporting.making import Exporter
 from tests.api.conftest import Gateway
 from tests.dashboard.conftest import Reader, reader_as
@@ -51,6 +53,17 @@ async def test_each_format_can_be_had(one_gateway: Gateway, admin: Reader) -> No
         assert answer.status_code == 200, format_
         assert answer.content.startswith(start)
     assert (await export(admin, "orders", format="pdf")).status_code == 400
+
+
+async def test_what_cannot_be_made_here_is_not_offered(
+    one_gateway: Gateway, admin: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await one_gateway.paid()
+    assert "format=parquet" in await admin.get("/orders")
+    monkeypatch.setattr(files, "find_spec", lambda _: None)
+    page = await admin.get("/orders")
+    assert "format=xlsx" in page
+    assert "parquet" not in page.lower()
 
 
 async def test_a_filter_that_is_not_understood_exports_nothing(

@@ -209,7 +209,7 @@ async def test_parquet_is_an_extra(gateway: Gateway, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(files, "find_spec", lambda _: None)
     answer = await gateway.get("/v1/exports/orders", format="parquet")
     assert code_of(answer) == (400, "invalid_request")
-    assert "payment-gateway[parquet]" in answer.json()["detail"]
+    assert "the extra `parquet`" in answer.json()["detail"]
     assert (await gateway.get("/v1/exports/orders")).is_success
 
 
