@@ -161,7 +161,8 @@ def _show(compared: Compared, as_json: bool) -> None:
             )
         return
     if compared.differences:
-        table = Table("What", "Here", f"At {payment.provider}", title=payment.order_id)
+        click.echo(f"{payment.order_id} {payment.payment_id}:")  # a title is broken to the width
+        table = Table("What", "Here", f"At {payment.provider}")
         for found in compared.differences:
             table.add_row(found.field, found.ours, found.theirs)
         terminal.show(table)
