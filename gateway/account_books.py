@@ -12,9 +12,6 @@ from gateway.ids import dated_id
 from gateway.movements import Movement, natural_key
 from gateway.provider_books import ProviderPayout, ProviderTransaction
 
-#: Lines that the payout itself accounts for.
-_OF_PAYOUTS = frozenset({"payout", "payout_failure"})
-
 
 def shares(amount: int, nets: Mapping[str, int], owner: str) -> dict[str, int]:
     """How much of a payout is whose: each merchant's lines in it, from `nets`; and what belongs to
@@ -71,11 +68,12 @@ def record_key(record_id: str) -> str:
 
 
 def record_movement(provider: str, line: ProviderTransaction) -> Movement | None:
-    """What a line of the provider's books that is no order's means for ours.
+    """What a line of the provider's books that nothing else accounts for means for ours.
 
-    A fee is a fee; whatever else it is waits in suspense until somebody knows.
+    A fee is a fee; whatever else it is (a payout that came back and was never seen to go, too)
+    waits in suspense until somebody knows.
     """
-    if line.kind in _OF_PAYOUTS:
+    if line.kind == "payout":
         return None
     fee = line.kind == "fee"
     return Movement(

@@ -38,11 +38,13 @@ class StoredPayout(msgspec.Struct, frozen=True):
 
 
 class StoredRecord(msgspec.Struct, frozen=True):
-    """A line of a provider's books, whether it is of an order, and what was booked of it."""
+    """A line of a provider's books, and what was booked of it; `elsewhere`: something else (an
+    order's facts, a payout) accounts for it; `owner`: the merchant of the order that it is of."""
 
     provider: str
     line: ProviderTransaction
-    owned: bool
+    elsewhere: bool
+    owner: str
     booked: Mapping[str, BookedLines]
 
 
@@ -54,7 +56,8 @@ class Accounts(Protocol):
         ...
 
     def stored_records(self) -> AsyncIterator[Sequence[StoredRecord]]:
-        """All lines of the providers' books that are of no order, or were booked as such."""
+        """All lines of the providers' books that are of no order, or were booked as such, and the
+        fees of orders."""
         ...
 
 
@@ -88,16 +91,21 @@ def payout_mismatches(stored: StoredPayout) -> list[Mismatch]:
 
 
 def record_mismatches(stored: StoredRecord) -> list[Mismatch]:
-    """Where a line of no order is booked otherwise than it was read. Pure.
+    """Where a line that nothing else accounts for is booked otherwise than it was read. Pure.
 
-    Nobody has to have it: with several merchants it is only listed.
+    Of no order, nobody has to have it: with several merchants it is only listed.
     """
-    movement = None if stored.owned else record_movement(stored.provider, stored.line)
-    wanted = (movement,) if movement else ()
+    movement = None if stored.elsewhere else record_movement(stored.provider, stored.line)
+    holders = {*stored.booked, stored.owner} - {""} if movement else stored.booked
     return [
         found
-        for merchant, booked in sorted(stored.booked.items())
-        for found in _differences(merchant, stored.line.id, booked, wanted)
+        for merchant in sorted(holders)
+        for found in _differences(
+            merchant,
+            stored.line.id,
+            stored.booked.get(merchant),
+            (movement,) if movement and stored.owner in ("", merchant) else (),
+        )
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, tuple_
+from sqlalchemy import Row, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.account_books import (
@@ -26,6 +26,8 @@ from storage.bookkeeping import BookkeepingTransaction, stored_line
 
 #: The type of the ledger transaction of a payout that has arrived.
 PAID = "payout_paid"
+#: Whose a line is: the merchant, the order, the payment.
+Owner = tuple[str, str, str]
 
 
 class AccountBooksTransaction(BookkeepingTransaction):
@@ -40,23 +42,25 @@ class AccountBooksTransaction(BookkeepingTransaction):
         self,
         side: Side,
         lines: Sequence[ProviderTransaction],
-        owned: Mapping[str, object],
+        owned: Mapping[str, Owner],
         at: datetime,
     ) -> None:
-        """Book the lines that are of no order, and take back what was found to be of one.
+        """Book the lines that nothing else accounts for, and take back what was found to be so.
 
-        `owned`: the ids of those that are about a payment of ours.
+        `owned`: whose those are that are about a payment of ours.
         """
+        place = (side.account, side.provider)
+        elsewhere = await accounted_elsewhere(self._connection, place, lines, owned)
+        left = {record_key(line.id): line for line in lines if line.id not in elsewhere}
         sole = await self.sole_merchant()
-        if sole and any(line.id not in owned for line in lines):
-            await self._lock_books(sole)
-        keys = {record_key(line.id): line for line in lines}
-        known = await self._account_lines(side, list(keys))
+        for merchant in sorted({owned.get(line.id, (sole,))[0] for line in left.values()} - {""}):
+            await self._lock_books(merchant)
+        known = await self._account_lines(side, [record_key(line.id) for line in lines])
         wanted: dict[str, list[Movement]] = {merchant: [] for merchant in known}
         holders = {line.key: merchant for merchant, its in known.items() for line in its}
-        for key, line in keys.items():
-            merchant = holders.get(key, sole)
-            movement = None if line.id in owned else record_movement(side.provider, line)
+        for key, line in left.items():
+            merchant = owned[line.id][0] if line.id in owned else holders.get(key, sole)
+            movement = record_movement(side.provider, line)
             if merchant and movement is not None:
                 wanted.setdefault(merchant, []).append(movement)
         for merchant, movements in wanted.items():
@@ -87,6 +91,20 @@ class AccountBooksTransaction(BookkeepingTransaction):
             movements = payout_movements(side.provider, payout, share)
             await self._book_account(side, merchant, known.get(merchant, []), movements, at)
             await self._book_arrival(side, merchant, payout, share, at)
+        await self._take_back_returns(side, payout_id, at)
+
+    async def _take_back_returns(self, side: Side, payout_id: str, at: datetime) -> None:
+        """A payout has been read: the lines of its return, read before it, wait no longer."""
+        r = t.provider_records.c
+        lines = select(r.id).where(
+            r.account == side.account,
+            r.provider == side.provider,
+            r.kind == "payout_failure",
+            r.object_id == payout_id,
+        )
+        keys = [record_key(name) for name in (await self._execute(lines)).scalars()]
+        for merchant, its in (await self._account_lines(side, keys)).items():
+            await self._book_account(side, merchant, its, [], at)
 
     async def _book_account(
         self,
@@ -160,6 +178,42 @@ class AccountBooksTransaction(BookkeepingTransaction):
         for row in rows:
             found.setdefault(row.merchant_id, []).append(stored_line(row))
         return found
+
+
+async def accounted_elsewhere(
+    connection: AsyncConnection,
+    place: tuple[str, str],
+    lines: Sequence[ProviderTransaction],
+    owned: Mapping[str, Owner],
+) -> set[str]:
+    """Which lines of a provider's books something else in ours accounts for: the facts of an order,
+    or a payout that came back. Facts seldom tell of a fee that is a line of its own."""
+    fees = {line.id: owned[line.id] for line in lines if line.kind == "fee" and line.id in owned}
+    elsewhere = {line.id for line in lines if line.id in owned and line.id not in fees}
+    if fees:
+        b = t.balance_transactions.c
+        told = await connection.execute(
+            select(b.provider_balance_id, b.provider_id).where(
+                tuple_(b.merchant_id, b.order_id).in_(sorted({its[:2] for its in fees.values()})),
+                or_(b.provider_balance_id.in_(list(fees)), b.provider_id.in_(list(fees))),
+            )
+        )
+        elsewhere |= {name for row in told for name in row} & fees.keys()
+    returns = {line.object_id for line in lines if line.kind == "payout_failure"}
+    if returns:
+        p = t.provider_payouts.c
+        payouts = await connection.execute(
+            select(p.provider_payout_id).where(
+                p.account == place[0],
+                p.provider == place[1],
+                p.provider_payout_id.in_(sorted(returns)),
+            )
+        )
+        known = set(payouts.scalars())
+        elsewhere |= {
+            line.id for line in lines if line.kind == "payout_failure" and line.object_id in known
+        }
+    return elsewhere
 
 
 #: A payout: its account, its provider, and the provider's id.

@@ -1,6 +1,7 @@
 """Payouts and the lines of no order, with what was booked of them: what is verified."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, func, or_, select, tuple_
@@ -10,7 +11,7 @@ from gateway.account_books import failure_key, payout_key, record_key
 from gateway.bookkeeping import Line, Posting, account_line_id, ledger_id
 from gateway.verify_accounts import BookedLines, StoredPayout, StoredRecord
 from storage import tables as t
-from storage.account_books import PAID, payout_nets, payout_of
+from storage.account_books import PAID, accounted_elsewhere, payout_nets, payout_of
 from storage.bookkeeping import stored_line
 from storage.engine import Database
 from storage.settlement import record_of
@@ -47,7 +48,7 @@ class SqlAccounts:
             after = (rows[-1].account, rows[-1].id)
 
     async def stored_records(self) -> AsyncIterator[Sequence[StoredRecord]]:
-        """The lines that are of no order, or were booked as such; in batches."""
+        """The lines that are of no order, or were booked as such, and orders' fees; in batches."""
         c, b = t.provider_records.c, t.balance_transactions.c
         booked = select(b.provider_balance_id).where(
             b.order_id.is_(None), b.provider == c.provider, b.key.startswith("record:")
@@ -61,7 +62,7 @@ class SqlAccounts:
                         select(t.provider_records)
                         .where(
                             tuple_(*key) > tuple_(*after),
-                            or_(c.payment_id == "", c.id.in_(booked)),
+                            or_(c.payment_id == "", c.kind == "fee", c.id.in_(booked)),
                         )
                         .order_by(*key)
                         .limit(_BATCH)
@@ -104,11 +105,19 @@ async def _payouts(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> lis
 
 async def _records(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[StoredRecord]:
     booked = await _booked(connection, {(row.provider, record_key(row.id)) for row in rows})
+    elsewhere = set()
+    for place, its in groupby(rows, key=lambda row: (row.account, row.provider)):
+        own = list(its)
+        owned = {r.id: (r.merchant_id, r.order_id, r.payment_id) for r in own if r.payment_id}
+        lines = [record_of(row) for row in own]
+        found = await accounted_elsewhere(connection, place, lines, owned)
+        elsewhere |= {(*place, name) for name in found}
     return [
         StoredRecord(
             provider=row.provider,
             line=record_of(row),
-            owned=row.payment_id != "",
+            elsewhere=(row.account, row.provider, row.id) in elsewhere,
+            owner=row.merchant_id,
             booked=_of(booked, row.provider, (record_key(row.id),)),
         )
         for row in rows

@@ -237,7 +237,7 @@ class ReadingTransaction(AccountBooksTransaction):
             )
             .values(**paid_out, available_at=func.coalesce(b.available_at, r.available_at))
         )
-        ids = select(r.id).where(*inside, r.payment_id == "")
+        ids = select(r.id).where(*inside, or_(r.payment_id == "", r.kind == "fee"))
         back = select(r.object_id).where(*inside, r.kind == "payout_failure")
         returned = [failure_key(name) for name in (await self._execute(back)).scalars()]
         await self._execute(

@@ -20,6 +20,7 @@ _TOO_MANY = "RESULTSET_TOO_LARGE"
 #: Event codes that are not what their group (the first three characters) is.
 _KINDS: dict[str, TransactionKind] = {
     "T0106": "fee",  # of a chargeback
+    "T1101": "payout_failure",  # of a withdrawal, by the bank
     "T1106": "reversal",
     "T1107": "refund",
     "T1105": "hold",  # the end of one

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from sqlalchemy import select, text, update
 
 from gateway.account_books import shares
+from gateway.facts import Fee
 from gateway.provider_books import ProviderPayout, ProviderTransaction
 from gateway.settlement_store import Side
 from gateway.verify_accounts import verify_accounts
 from storage import tables as t
 from storage.account_ledger import SqlAccounts
 from tests.api.conftest import Gateway, open_gateway
+from tests.finance.test_ledger import tell
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SIDE = Side("default", "fake", livemode=False)
@@ -147,6 +149,52 @@ async def test_a_payout_that_fails_comes_back(gateway: Gateway) -> None:
     assert await wrong(gateway) == []
 
 
+async def test_a_fee_that_names_a_payment_is_its_merchants(gateway: Gateway) -> None:
+    """A chargeback costs a fee, which is a line of its own and no fact of the order."""
+    order = await gateway.paid()
+    (charge,) = (await gateway.get("/v1/balance_transactions")).json()["data"]
+    name = charge["provider_id"]
+    sale = line("bt_1", "charge", 5400, 540, object_id=name, payout_id="po_1")
+    fee = line("bt_2", "fee", -2000, ids=(name,), payout_id="po_1")
+    await read(gateway, [replace(fee, ids=())])  # whose it is, is not known yet
+    await gateway.key(merchant=await gateway.services.keys.merchant("Bob's shop"))
+    for _ in range(2):
+        await read(gateway, [sale, fee], payout(2860))
+        assert await lines_of(gateway, type="fee") == [("fee", 0, 2000)]
+        held = await balances(gateway)
+        assert (held.get(CLEARING, 0), held["bank:USD"], held["fees:USD"]) == (0, 2860, 2540)
+    found = (await gateway.get("/v1/balance_transactions", payout="po_1")).json()["data"]
+    assert sum(row["net"] for row in found) == 0
+    assert await lines_of(gateway, order=order["id"]) == [("charge", 5400, 540)]
+    assert await wrong(gateway) == []
+
+
+async def test_a_fee_that_an_orders_facts_tell_of_is_booked_once(gateway: Gateway) -> None:
+    order = await gateway.paid()
+    (charge,) = (await gateway.get("/v1/balance_transactions")).json()["data"]
+    fee = line("bt_2", "fee", -2000, ids=(charge["provider_id"],))
+    await read(gateway, [fee])
+    assert (await balances(gateway))["fees:USD"] == 2540
+    told = Fee(object_id="of_bt_2", fee=2000, net=-2000, currency="USD", balance_id="bt_2")
+    await tell(gateway, order, told)
+    await read(gateway, [fee])
+    assert (await balances(gateway))["fees:USD"] == 2540
+    assert ("fee", 0, 2000) in await lines_of(gateway, order=order["id"])
+    assert await wrong(gateway) == []
+
+
+async def test_what_came_back_of_a_payout_that_nobody_saw_go_waits(gateway: Gateway) -> None:
+    back = line("bt_back", "payout_failure", 900, object_id="po_1")
+    await read(gateway, [back])
+    assert await balances(gateway) == {CLEARING: 900, "suspense:USD": -900}
+    assert await wrong(gateway) == []
+    await read(gateway, [], payout(900))
+    assert await balances(gateway) == {}, "it is the payout's"
+    await read(gateway, [back], payout(900))
+    assert await balances(gateway) == {}
+    assert await wrong(gateway) == []
+
+
 async def test_a_payout_is_read_after_the_line_that_took_it_back(gateway: Gateway) -> None:
     sold = line("bt_1", "adjustment", 900, payout_id="po_1")
     await read(gateway, [sold, line("bt_back", "payout_failure", 900, object_id="po_1")])
@@ -234,13 +282,17 @@ async def test_payments_are_paid_out_with_their_payout(gateway: Gateway) -> None
         "UPDATE provider_payouts SET status = 'failed'",
         "UPDATE provider_payouts SET amount = 1",
         "UPDATE provider_records SET net = 0 WHERE payment_id <> ''",
+        "UPDATE balance_transactions SET key = 'x' WHERE provider_balance_id = 'bt_own'",
     ],
 )
 async def test_a_hand_in_the_accounts_is_found(gateway: Gateway, change: str) -> None:
     await gateway.paid()
     (charge,) = (await gateway.get("/v1/balance_transactions")).json()["data"]
     own = line("bt_1", "charge", 5400, 540, object_id=charge["provider_id"], payout_id="po_1")
-    await read(gateway, [own, line("bt_fee", "fee", -500, payout_id="po_1")], payout(4360))
+    of_order = line("bt_own", "fee", -2000, ids=(charge["provider_id"],))
+    fee = line("bt_fee", "fee", -500, payout_id="po_1")
+    await read(gateway, [own, fee, of_order], payout(4360))
+    assert await wrong(gateway) == []
     async with gateway.services.store.database.write() as connection:
         p = t.provider_payouts.c
         owner = await connection.scalar(select(p.merchant_id))

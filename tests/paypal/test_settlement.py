@@ -51,6 +51,7 @@ def test_a_sale() -> None:
         ("T0106", "-5.00", "fee"),
         ("T0400", "-5.00", "payout"),
         ("T0400", "5.00", "payout_failure"),
+        ("T1101", "5.00", "payout_failure"),
         ("T1110", "-5.00", "hold"),
         ("T1111", "5.00", "hold"),
         ("T2101", "-5.00", "hold"),
