@@ -22,34 +22,39 @@ def shares(amount: int, nets: Mapping[str, int], owner: str) -> dict[str, int]:
     return {merchant: share for merchant, share in own.items() if share}
 
 
-def payout_movements(provider: str, payout: ProviderPayout, share: int) -> tuple[Movement, ...]:
-    """What a payout takes from the balance, and gives back if it failed."""
+def payout_movements(
+    provider: str, payout: ProviderPayout, share: int, *, owner: bool
+) -> tuple[Movement, ...]:
+    """What a payout takes from the balance for somebody's `share` of it, and gives back, if it came
+    back, once it has. The `owner` has its fee, and what came back less than it was."""
     gone = Movement(
         key=payout_key(payout.id),
         type="payout",
         payment_id="",
         provider=provider,
         gross=-share,
+        fee=payout.fee if owner else 0,
         currency=payout.currency,
         settlement_currency=payout.currency,
         provider_id=payout.id,
         balance_id=payout.transaction_id or "",
         at=payout.at,
     )
-    if payout.status != "failed":
-        return (gone,)
+    kept = 0 if payout.returned is None else payout.amount - payout.returned
     back = Movement(
         key=failure_key(payout.id),
         type="payout_failure",
         payment_id="",
         provider=provider,
         gross=share,
+        fee=kept if owner else 0,
         currency=payout.currency,
         settlement_currency=payout.currency,
         provider_id=payout.id,
-        at=payout.at,
+        at=payout.returned_at,
     )
-    return gone, back
+    moved = (gone,) if payout.returned_at is None else (gone, back)
+    return tuple(movement for movement in moved if movement.gross or movement.fee)
 
 
 def payout_key(payout_id: str) -> str:

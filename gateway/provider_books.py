@@ -59,8 +59,10 @@ class ProviderTransaction(msgspec.Struct, frozen=True):
 class ProviderPayout(msgspec.Struct, frozen=True):
     """Money that the provider sent to the bank: `amount`, positive, in minor units of `currency`.
 
-    `transaction_id` is its own line in the books. `balance_after` is what stayed behind in that
-    currency, where the provider tells.
+    `transaction_id` is its own line in the books, whose gross is −`amount`. `balance_after` is what
+    stayed behind in that currency, where the provider tells. No adapter tells the rest, which its
+    lines in the books do: `fee`, what the provider took for it besides, and when it came back into
+    the balance (`returned_at`), with how much (`returned`).
     """
 
     id: str
@@ -71,6 +73,9 @@ class ProviderPayout(msgspec.Struct, frozen=True):
     arrives_at: datetime | None = None
     transaction_id: str | None = None
     balance_after: int | None = None
+    fee: int = 0
+    returned_at: datetime | None = None
+    returned: int | None = None
 
 
 @runtime_checkable

@@ -229,6 +229,7 @@ RowKind = Literal[
     "hold",
     "adjustment",
     "payout_failure",
+    "payout_fee",
     "others",
     "brought_forward",
     "carried_forward",
@@ -237,7 +238,8 @@ RowKind = Literal[
 
 
 class StatementRow(msgspec.Struct, frozen=True):
-    """The lines of one kind, summed, in the payout's currency. A residual has only a `net`."""
+    """The lines of one kind, summed, in the payout's currency. A residual has only a `net`, the
+    payout's own fee a `fee` and a `net`."""
 
     kind: RowKind
     count: int
@@ -285,6 +287,8 @@ def explain(
     rows = list(sums)
     if brought_forward:
         rows.insert(0, StatementRow("brought_forward", 0, 0, 0, brought_forward))
+    if payout.fee:
+        rows.append(StatementRow("payout_fee", 0, 0, payout.fee, -payout.fee))
     if payout.balance_after:
         rows.append(StatementRow("carried_forward", 0, 0, 0, -payout.balance_after))
     rest = payout.amount - sum(row.net for row in rows)

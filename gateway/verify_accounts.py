@@ -74,9 +74,9 @@ def payout_mismatches(stored: StoredPayout) -> list[Mismatch]:
     payout = stored.payout
     its = shares(payout.amount, stored.nets, stored.owner)
     found = []
-    for merchant in sorted({*its, *stored.booked, *stored.arrived}):
-        share = its.get(merchant, 0)
-        movements = payout_movements(stored.provider, payout, share) if share else ()
+    for merchant in sorted({*its, *stored.booked, *stored.arrived, stored.owner} - {""}):
+        share, owner = its.get(merchant, 0), merchant == stored.owner
+        movements = payout_movements(stored.provider, payout, share, owner=owner)
         found += _differences(merchant, payout.id, stored.booked.get(merchant), movements)
         at_bank = share if payout.status == "paid" else 0
         arrived = {name: sum_ for name, sum_ in stored.arrived.get(merchant, {}).items() if sum_}

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select, tuple_
+import msgspec
+from sqlalchemy import Row, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.account_books import (
@@ -67,7 +68,8 @@ class AccountBooksTransaction(BookkeepingTransaction):
             await self._book_account(side, merchant, known.get(merchant, []), movements, at)
 
     async def book_payout(self, side: Side, payout_id: str, at: datetime) -> None:
-        """Post a stored payout, each merchant's share of it, and its arrival at the bank."""
+        """Post a stored payout as its lines tell, each merchant's share of it, and its arrival at
+        the bank."""
         p = t.provider_payouts.c
         row = (
             await self._execute(
@@ -81,17 +83,49 @@ class AccountBooksTransaction(BookkeepingTransaction):
                 .with_for_update()
             )
         ).one()
-        payout = payout_of(row)
+        payout = await self._told_by_lines(side, row)
         place = (side.account, side.provider, payout.id)
         nets = (await payout_nets(self._connection, [place]))[place]
         known = await self._account_lines(side, [payout_key(payout.id), failure_key(payout.id)])
         its = shares(payout.amount, nets, row.merchant_id)
-        for merchant in sorted({*its, *known}):
-            share = its.get(merchant, 0)
-            movements = payout_movements(side.provider, payout, share)
+        for merchant in sorted({*its, *known, row.merchant_id} - {""}):
+            share, owner = its.get(merchant, 0), merchant == row.merchant_id
+            movements = payout_movements(side.provider, payout, share, owner=owner)
             await self._book_account(side, merchant, known.get(merchant, []), movements, at)
             await self._book_arrival(side, merchant, payout, share, at)
         await self._take_back_returns(side, payout_id, at)
+
+    async def _told_by_lines(self, side: Side, row: Row[Any]) -> ProviderPayout:
+        """A payout with what its lines in the provider's books tell, which is stored with it."""
+        r, p = t.provider_records.c, t.provider_payouts.c
+        books = (r.account == side.account, r.provider == side.provider)
+        fee = await self._connection.scalar(
+            select(r.fee).where(
+                *books,
+                r.id == (row.transaction_id or ""),
+                r.kind == "payout",
+                r.gross == -row.amount,  # what an older version stored is less the fee
+            )
+        )
+        returned = (
+            await self._execute(
+                select(func.min(r.at).label("at"), func.sum(r.net).label("net")).where(
+                    *books, r.kind == "payout_failure", r.object_id == row.provider_payout_id
+                )
+            )
+        ).one()
+        payout = payout_of(row)
+        told = msgspec.structs.replace(
+            payout,
+            fee=payout.fee if fee is None else fee,
+            returned_at=payout.returned_at or returned.at,
+            returned=None if returned.net is None else int(returned.net),
+        )
+        found = {name: getattr(told, name) for name in ("fee", "returned_at", "returned")}
+        if any(getattr(row, name) != value for name, value in found.items()):
+            own = update(t.provider_payouts).where(p.account == row.account, p.id == row.id)
+            await self._execute(own.values(found))
+        return told
 
     async def _take_back_returns(self, side: Side, payout_id: str, at: datetime) -> None:
         """A payout has been read: the lines of its return, read before it, wait no longer."""
@@ -254,7 +288,9 @@ async def payout_nets(
 
 
 def payout_of(row: Row[Any]) -> ProviderPayout:
-    """A payout from its row."""
+    """A payout from its row. One without a fee, not even none, was booked by an older version,
+    which dated its return as the payout itself."""
+    older = row.fee is None and row.status == "failed"
     return ProviderPayout(
         id=row.provider_payout_id,
         amount=row.amount,
@@ -264,4 +300,7 @@ def payout_of(row: Row[Any]) -> ProviderPayout:
         arrives_at=row.arrives_at,
         transaction_id=row.transaction_id,
         balance_after=row.balance_after,
+        fee=row.fee or 0,
+        returned_at=row.at if older else row.returned_at,
+        returned=row.returned,
     )

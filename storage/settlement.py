@@ -150,7 +150,7 @@ class ReadingTransaction(AccountBooksTransaction):
         await self._execute(
             update(t.provider_payouts)
             .where(c.account == side.account, c.id == row["id"])
-            .values(status=status, arrives_at=payout.arrives_at)
+            .values(status=status, arrives_at=payout.arrives_at, amount=payout.amount)
         )
         return False
 
@@ -210,7 +210,7 @@ class ReadingTransaction(AccountBooksTransaction):
                 c.kind != "payout",
             )
         )
-        return int(payout.brought_forward + (total or 0) - payout.amount)
+        return int(payout.brought_forward + (total or 0) - payout.amount - (payout.fee or 0))
 
     async def mark_settled(self, side: Side, payout: ProviderPayout) -> None:
         """Note on our own lines which payout they were paid out with. Their amounts stay."""

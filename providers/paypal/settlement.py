@@ -70,7 +70,7 @@ async def payouts(
         if line.kind == "payout" and line.gross < 0:
             yield ProviderPayout(
                 id=line.id,
-                amount=-line.net,
+                amount=-line.gross,
                 currency=line.currency,
                 status="paid",
                 at=line.at,

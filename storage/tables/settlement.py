@@ -59,7 +59,8 @@ provider_records = Table(
 
 # `brought_forward`: what the payout before had left in the balance of this currency.
 # `merchant_id`: who has what of it belongs to nobody: the only merchant when it was first read, or
-# nobody.
+# nobody. `fee`, `returned_at` and `returned` are what its lines in the books tell of it, `fee`
+# empty until it was booked.
 provider_payouts = Table(
     "provider_payouts",
     metadata,
@@ -77,6 +78,9 @@ provider_payouts = Table(
     Column("transaction_id", String(255)),
     Column("balance_after", BigInteger),
     Column("brought_forward", BigInteger, nullable=False),
+    Column("fee", BigInteger),
+    Column("returned_at", UtcDateTime),
+    Column("returned", BigInteger),
     Column("read_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("account", "id"),
     UniqueConstraint("account", "provider", "provider_payout_id"),

@@ -195,6 +195,104 @@ async def test_what_came_back_of_a_payout_that_nobody_saw_go_waits(gateway: Gate
     assert await wrong(gateway) == []
 
 
+OWN = line("bt_out", "payout", -9_900, 100, object_id="po_1")
+
+
+async def test_the_fee_of_a_payout_is_a_fee(gateway: Gateway) -> None:
+    """An instant one: 100.00 leave the balance, 99.00 reach the bank."""
+    sold = line("bt_1", "adjustment", 10_000, payout_id="po_1")
+    told = replace(payout(9_900), transaction_id="bt_out")
+    for lines in ([sold], [OWN], [sold, OWN]):  # its own line may be read later
+        await read(gateway, lines, told)
+        assert await wrong(gateway) == []
+    paid = {"bank:USD": 9_900, "fees:USD": 100, "suspense:USD": -10_000}
+    assert await balances(gateway) == paid
+    assert await lines_of(gateway, type="payout") == [("payout", -9_900, 0), ("payout", 0, 100)]
+    found = (await gateway.get("/v1/balance_transactions", payout="po_1")).json()["data"]
+    assert sum(row["net"] for row in found) == 0
+    (shown,) = (await gateway.get("/v1/payouts")).json()["data"]
+    explained = (await gateway.get(f"/v1/payouts/{shown['id']}")).json()
+    assert explained["exact"]
+    assert explained["rows"][-1] == {
+        "kind": "payout_fee", "count": 0, "gross": 0, "fee": 100, "net": -100
+    }  # fmt: skip
+    # It comes back: the provider gives its fee back, but the bank took 3.00.
+    await read(gateway, [line("bt_back", "payout_failure", 9_900, -100 + 300, object_id="po_1")])
+    assert await balances(gateway) == {CLEARING: 9_700, "fees:USD": 300, "suspense:USD": -10_000}
+    assert await wrong(gateway) == []
+
+
+async def test_the_fee_of_a_payout_is_no_other_merchants(gateway: Gateway) -> None:
+    """The payout was made when there was one merchant: what is nobody's of it is theirs."""
+    await read(gateway, [OWN], replace(payout(9_900), transaction_id="bt_out"))
+    other = await gateway.key(merchant=await gateway.services.keys.merchant("Bob's shop"))
+    order = await dataclasses.replace(gateway, secret=other).paid()
+    name = order["payments"][0]["provider_payment_id"]
+    sold = line("bt_1", "charge", 10_000, 100, object_id=name, payout_id="po_1")
+    await read(gateway, [sold], replace(payout(9_900), transaction_id="bt_out"))
+    assert await balances(gateway) == {CLEARING: -100, "fees:USD": 100}
+    held = await balances(gateway, other)
+    assert held["bank:USD"] == 9_900
+    assert await wrong(gateway) == []
+
+
+async def test_a_payout_comes_back_when_it_came_back(gateway: Gateway) -> None:
+    """In February: the month of January, which is closed, stays as it was."""
+    january, february = datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC)
+    gateway.clock.advance(days=31)
+    sold = replace(line("bt_1", "adjustment", 900, payout_id="po_1"), at=january)
+    paid = replace(payout(900), at=january, arrives_at=january + timedelta(days=1))
+    await read(gateway, [sold], paid)
+    asked = {"from": "2026-01-01", "to": "2026-02-01", "by": "occurred"}
+    (before,) = (await gateway.get("/v1/reports/balance", **asked)).json()["data"]
+    closed = await gateway.post("/v1/periods/2026-01/close", {"note": ""})
+    assert closed.status_code == 200, closed.text
+    gateway.clock.advance(days=3)
+    # The list of payouts says that it failed before the books show its return.
+    await read(gateway, [], replace(paid, status="failed"))
+    assert await balances(gateway) == {"payouts_in_transit:USD": 900, "suspense:USD": -900}
+    assert await wrong(gateway) == []
+    back = replace(line("bt_back", "payout_failure", 900, object_id="po_1"), at=february)
+    await read(gateway, [back], replace(paid, status="failed"))
+    assert await balances(gateway) == {CLEARING: 900, "suspense:USD": -900}
+    (after,) = (await gateway.get("/v1/reports/balance", **asked)).json()["data"]
+    assert after == before
+    late = (await gateway.get("/v1/periods/2026-01")).json()["late"]
+    assert "payout_failure" not in {row["kind"] for row in late}
+    assert await wrong(gateway) == []
+
+
+async def test_what_an_older_version_booked_of_payouts_stays(gateway: Gateway) -> None:
+    """It knew no fee, and took what left PayPal's balance for what reached the bank."""
+    sold = line("bt_1", "adjustment", 10_000, payout_id="po_1")
+    old = replace(payout(10_000), transaction_id="bt_out")
+    await read(gateway, [sold], old)
+    await read(gateway, [OWN], old)
+    assert await wrong(gateway) == []
+    assert "fees:USD" not in await balances(gateway)
+    await read(gateway, [], replace(old, amount=9_900))  # read again
+    assert await balances(gateway) == {
+        "bank:USD": 9_900, "fees:USD": 100, "suspense:USD": -10_000
+    }  # fmt: skip
+    assert await wrong(gateway) == []
+
+
+async def test_a_return_that_an_older_version_booked_stays(gateway: Gateway) -> None:
+    """It was dated as the payout was."""
+    sold = line("bt_1", "adjustment", 900, payout_id="po_1")
+    back = line("bt_back", "payout_failure", 900, object_id="po_1")
+    await read(gateway, [sold], payout(900))
+    await read(gateway, [back])
+    async with gateway.services.store.database.write() as connection:
+        older = {"fee": None, "returned_at": None, "returned": None}
+        await connection.execute(update(t.provider_payouts).values(older))
+    booked = await lines_of(gateway)
+    assert await wrong(gateway) == []
+    await read(gateway, [back], payout(900))
+    assert await lines_of(gateway) == booked
+    assert await wrong(gateway) == []
+
+
 async def test_a_payout_is_read_after_the_line_that_took_it_back(gateway: Gateway) -> None:
     sold = line("bt_1", "adjustment", 900, payout_id="po_1")
     await read(gateway, [sold, line("bt_back", "payout_failure", 900, object_id="po_1")])
@@ -281,6 +379,8 @@ async def test_payments_are_paid_out_with_their_payout(gateway: Gateway) -> None
         "DELETE FROM ledger_entries WHERE account = 'payouts_in_transit:USD'",
         "UPDATE provider_payouts SET status = 'failed'",
         "UPDATE provider_payouts SET amount = 1",
+        "UPDATE provider_payouts SET fee = 1",
+        "UPDATE provider_payouts SET returned_at = at",
         "UPDATE provider_records SET net = 0 WHERE payment_id <> ''",
         "UPDATE balance_transactions SET key = 'x' WHERE provider_balance_id = 'bt_own'",
     ],

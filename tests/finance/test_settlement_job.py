@@ -97,6 +97,7 @@ async def statements(gateway: Gateway) -> dict[str, list[Statement]]:
                     status="paid",
                     at=payout.at,
                     balance_after=payout.balance_after,
+                    fee=payout.fee,
                 ),
                 [record_of(row) for row in rows],
                 payout.brought_forward,

@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import Rejected, Unavailable
 from providers.paypal.client import PayPalClient
 from providers.paypal.resources import TransactionInfo, TransactionPage
-from providers.paypal.settlement import LONGEST, lines, transaction
+from providers.paypal.settlement import LONGEST, lines, payouts, transaction
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -152,6 +152,29 @@ async def test_long_times_and_full_ones_are_read_in_parts(most: int) -> None:
     report = Report(most)
     found = [line.id async for line in lines(report, START, START + timedelta(days=69))]
     assert len(found) == len(set(found)) == 24 * 69 + 1
+
+
+async def test_a_withdrawal_that_costs_something() -> None:
+    """100.00 leave the balance, and 99.00 reach the bank."""
+
+    class Withdrawals(Report):
+        async def search_transactions(
+            self, since: datetime, until: datetime, page: int
+        ) -> TransactionPage:
+            told = info(
+                transaction_event_code="T0400",
+                transaction_amount=amount("-99.00"),
+                fee_amount=amount("-1.00"),
+            )
+            details = [{"transaction_info": msgspec.to_builtins(told)}]
+            return msgspec.convert(
+                {"transaction_details": details, "total_pages": 1}, TransactionPage
+            )
+
+    (own,) = [line async for line in lines(Withdrawals(), START, START)]
+    (payout,) = [payout async for payout in payouts(Withdrawals(), START, START)]
+    assert (own.kind, own.gross, own.fee, own.net) == ("payout", -9_900, 100, -10_000)
+    assert (payout.amount, payout.transaction_id) == (9_900, own.id)
 
 
 async def test_a_refusal_of_another_kind_is_unavailable() -> None:
