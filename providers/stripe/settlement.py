@@ -56,6 +56,7 @@ class Source(msgspec.Struct, frozen=True):
     id: Id
     object: str
     amount: Units | None = None
+    amount_captured: Units | None = None
     currency: str | None = None
     charge: str | None = None
     payment_intent: str | None = None
@@ -179,8 +180,12 @@ def _reference(kind: TransactionKind, source: Source | None) -> str | None:
 
 
 def _original(gross: Money, source: Source | None) -> Money | None:
-    """The movement in the buyer's currency, where that is another; signed as the line is."""
-    money = to_money(source.amount, source.currency) if source is not None else None
+    """The movement in the buyer's currency, where that is another; signed as the line is. A
+    charge's `amount` is what was authorized, of which less may have been captured."""
+    if source is None:
+        return None
+    moved = source.amount if source.amount_captured is None else source.amount_captured
+    money = to_money(moved, source.currency)
     if money is None or money.currency == gross.currency:
         return None
     return Money(money.amount if gross.amount > 0 else -money.amount, money.currency)

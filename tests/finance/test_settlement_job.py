@@ -237,6 +237,20 @@ async def test_what_is_converted_and_what_fails_is_settled_too(either: Gateway) 
     await proven(gateway)
 
 
+async def test_a_part_of_a_converted_authorization_is_captured(either: Gateway) -> None:
+    gateway = either
+    order = await gateway.create("stripe", currency="DKK", amount=54_000, capture="manual")
+    await gateway.sandbox.buyer(order)
+    await gateway.work()
+    path = f"/v1/orders/{order['id']}/capture"
+    assert (await gateway.post(path, "capture", {"amount": 40_000})).status_code == 200
+    await gateway.work()
+    await move(gateway, hours=1)
+    await settle(gateway, "stripe")
+    assert await clearing(gateway) == await at_providers(gateway) != {}
+    assert await exceptions(gateway) == []
+
+
 async def test_what_is_planted_is_listed_and_nothing_besides(either: Gateway) -> None:
     gateway = either
     sold = {provider: await sell(gateway, provider, 10) for provider in SOLD}

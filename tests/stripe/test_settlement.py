@@ -68,6 +68,12 @@ def test_a_converted_charge_carries_the_buyers_amount() -> None:
     assert (told.gross, told.currency) == (1340, "EUR")
 
 
+def test_of_a_converted_charge_what_was_captured_counts() -> None:
+    source = charge(amount=10_000, amount_captured=4_000, currency="dkk")
+    told = transaction(line(amount=536, fee=30, net=506, currency="eur", source=source))
+    assert told.original == Money(4_000, "DKK")
+
+
 @pytest.mark.parametrize(
     ("type", "amount", "source", "kind", "object_id"),
     [
