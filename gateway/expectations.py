@@ -18,9 +18,10 @@ from gateway.provider_books import TransactionKind
 class Expected(msgspec.Struct, frozen=True):
     """One line that the provider's books should have.
 
-    `gross` is signed, in minor units of `currency`, the buyer's; `fee` in `fee_currency`, that of
-    the balance, None where it is not known here. `reference` is our id of it, `ids` all by which
-    the provider knows the payment. `imported`: it was made at the provider, not through us.
+    `gross` is signed, in minor units of `currency`, the buyer's; `fee` and `net` in `fee_currency`,
+    that of the balance, None where they are not known here. `reference` is our id of it, `ids` all
+    by which the provider knows the payment. `imported`: it was made at the provider, not through
+    us.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Expected(msgspec.Struct, frozen=True):
     currency: str
     at: datetime
     fee: int | None = None
+    net: int | None = None
     fee_currency: str = ""
     balance_id: str = ""
     reference: str = ""
@@ -109,6 +111,7 @@ def _line(
         currency=currency,
         at=at,
         fee=fee.fee if fee else None,
+        net=fee.net if fee else None,
         fee_currency=fee.currency if fee else "",
         balance_id=fee.balance_id if fee else "",
         reference=payment.payment_id if kind == "charge" else "",

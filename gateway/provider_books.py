@@ -9,8 +9,10 @@ import msgspec
 from gateway.money import Money
 
 #: What a line of a provider's own books is. `fee`: one that belongs to no movement (a monthly
-#: one); `payout_failure`: a payout came back, whose id is `object_id`; `hold`: money that the
-#: provider keeps back for a while, and its release; `adjustment`: whatever else it may be.
+#: one, or a chargeback's); `payout_failure`: a payout came back, whose id is `object_id`; `hold`:
+#: money that the provider keeps back for a while, and its release; `conversion`: what the movement
+#: `object_id` brought leaves one currency, or comes into another, where that is a line of its own;
+#: `adjustment`: whatever else it may be.
 TransactionKind = Literal[
     "charge",
     "refund",
@@ -20,6 +22,7 @@ TransactionKind = Literal[
     "reversal",
     "fee",
     "hold",
+    "conversion",
     "adjustment",
     "payout",
     "payout_failure",

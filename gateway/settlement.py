@@ -77,7 +77,15 @@ def match(
         for pair in stage(left_ours, left_theirs):
             pairs.append(pair)
             del left_ours[pair.ours.key], left_theirs[pair.theirs.id]
-    found = [item for pair in pairs for item in _judge(pair)]
+    found: list[Found] = []
+    conversions = _by_what_they_convert(left_theirs.values())
+    for pair in pairs:
+        legs = conversions.get(pair.theirs.object_id, [])
+        settled = _settled(pair, legs)
+        if settled is not None:
+            for leg in legs:
+                left_theirs.pop(leg.id, None)
+        found += _judge(pair if settled is None else msgspec.structs.replace(pair, theirs=settled))
     found += _strangers(left_theirs.values(), pairs)
     found += [
         Found("missing_there", line.key, line, None, Money(line.gross, line.currency), None)
@@ -135,6 +143,42 @@ def _by_payment(ours: dict[str, Expected], theirs: dict[str, ProviderTransaction
             done |= {key, line_id}
             pairs.append(Match(ours[key], theirs[line_id], "payment"))
     return pairs
+
+
+def _by_what_they_convert(
+    lines: Iterable[ProviderTransaction],
+) -> dict[str, list[ProviderTransaction]]:
+    found: dict[str, list[ProviderTransaction]] = {}
+    for line in lines:
+        if line.kind == "conversion":
+            found.setdefault(line.object_id, []).append(line)
+    return found
+
+
+def _settled(pair: Match, legs: Sequence[ProviderTransaction]) -> ProviderTransaction | None:
+    """Their line in the currency in which it was settled, where conversions of their own brought it
+    there from its own; None where they did not do just that.
+
+    They do not tell the fee in that currency: it is ours, unless the net differs.
+    """
+    ours, theirs = pair.ours, pair.theirs
+    if ours.fee is None or ours.net is None or ours.fee_currency == theirs.currency:
+        return None
+    nets: dict[str, int] = {}
+    for leg in legs:
+        nets[leg.currency] = nets.get(leg.currency, 0) + leg.net
+    if nets.keys() != {theirs.currency, ours.fee_currency} or nets[theirs.currency] != -theirs.net:
+        return None
+    net = nets[ours.fee_currency]
+    gross = ours.net + ours.fee
+    return msgspec.structs.replace(
+        theirs,
+        gross=gross,
+        fee=gross - net,
+        net=net,
+        currency=ours.fee_currency,
+        original=Money(theirs.gross, theirs.currency),
+    )
 
 
 def _judge(pair: Match) -> Iterator[Found]:
@@ -227,6 +271,7 @@ RowKind = Literal[
     "reversal",
     "fee",
     "hold",
+    "conversion",
     "adjustment",
     "payout_failure",
     "payout_fee",

@@ -33,10 +33,13 @@ _KINDS: dict[str, TransactionKind] = {
 _GROUPS: dict[str, TransactionKind] = {
     "T00": "charge",
     "T01": "fee",
+    "T02": "conversion",
     "T04": "payout",
     "T15": "hold",
     "T21": "hold",
 }
+#: Is about the transaction that it refers to.
+_OF_ANOTHER = frozenset({"payout_failure", "conversion"})
 #: Moved the money for certain: succeeded, or succeeded and was given back by another transaction.
 _MOVED = frozenset({"S", "V"})
 
@@ -119,7 +122,7 @@ def transaction(info: TransactionInfo) -> ProviderTransaction | None:
         currency=gross.currency,
         at=at,
         object_id=info.paypal_reference_id or info.transaction_id
-        if kind == "payout_failure"
+        if kind in _OF_ANOTHER
         else info.transaction_id,
         ids=tuple(name for name in (info.paypal_reference_id,) if name),
         reference=info.custom_field,

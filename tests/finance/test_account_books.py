@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from sqlalchemy import select, text, update
 
 from gateway.account_books import shares
-from gateway.facts import Fee
+from gateway.facts import Captured, Fee
 from gateway.provider_books import ProviderPayout, ProviderTransaction
 from gateway.settlement_store import Side
+from gateway.settling import compare
 from gateway.verify_accounts import verify_accounts
 from storage import tables as t
 from storage.account_ledger import SqlAccounts
@@ -367,6 +368,29 @@ async def test_payments_are_paid_out_with_their_payout(gateway: Gateway) -> None
     assert (charge["payout"], charge["settled_at"]) == ("po_1", "2026-01-03T00:00:00Z")
     assert charge["available_on"] == "2026-01-01T00:00:00Z"
     assert charge["net"] == 4860
+    assert await wrong(gateway) == []
+
+
+async def test_what_is_converted_by_lines_of_their_own_agrees(gateway: Gateway) -> None:
+    """The account has no dollars: two more lines, which name the sale, make euros of them."""
+    order = await gateway.order()
+    now = gateway.clock.now()
+    captured = Captured(capture_id="cap_1", amount=5400, currency="USD", at=now)
+    booked = Fee(object_id="cap_1", fee=270, net=4500, currency="EUR", rate="0.8833")
+    await tell(gateway, order, captured, booked)
+    reference = order["payments"][0]["id"]
+    sale = line("cap_1", "charge", 5400, 306, object_id="cap_1", reference=reference)
+    out = line("out", "conversion", -5094, object_id="cap_1")
+    into = replace(line("into", "conversion", 4500, object_id="cap_1"), currency="EUR")
+    by_hand = [line("sold", "conversion", -100), line("got", "conversion", 88)]
+    await read(gateway, [sale, out, into, *by_hand])
+    await compare(gateway.services.ctx, SIDE, AT - timedelta(days=1), now + timedelta(hours=2))
+    found = (await gateway.get("/v1/reconciliation")).json()["data"]
+    assert {row["provider_transaction_id"] for row in found} == {"sold", "got"}
+    held = await balances(gateway)
+    assert held["provider_clearing:fake:EUR"] == 4500
+    assert held[CLEARING] == -12, "what was converted by hand waits in suspense"
+    assert held["suspense:USD"] == 12
     assert await wrong(gateway) == []
 
 

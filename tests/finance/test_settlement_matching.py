@@ -247,6 +247,56 @@ def test_a_converted_charge_is_compared_as_the_buyer_knows_it() -> None:
     assert [f.kind for f in match(ours, [other], NOW).found] == ["amount"]
 
 
+def converted() -> tuple[list[Expected], list[ProviderTransaction]]:
+    """A sale of 54.00 USD with a fee of 3.06, and what came of it in the lines after it: 45.00 EUR.
+    The capture told of a fee of 2.70 EUR."""
+    facts: list[Fact] = [
+        Captured(capture_id="cap_1", amount=5400, currency="USD", at=NOW - timedelta(days=1)),
+        Fee(object_id="cap_1", fee=270, net=4500, currency="EUR", rate="0.8833"),
+    ]
+    ours = list(expected(payment(1), facts))
+    (sale,) = theirs_of(ours)
+    sale = replace(sale, fee=306, net=5094)
+    leg = replace(sale, kind="conversion", reference=None, ids=("cap_1",))
+    out = replace(leg, id="out", gross=-5094, fee=0, net=-5094)
+    into = replace(leg, id="into", gross=4500, fee=0, net=4500, currency="EUR")
+    return ours, [sale, out, into]
+
+
+def test_a_sale_that_is_converted_by_lines_of_their_own_agrees() -> None:
+    ours, theirs = converted()
+    assert match(ours, theirs, NOW).found == ()
+    assert match(ours, theirs[::-1], NOW).found == ()
+
+
+def test_a_conversion_that_brings_less_is_found() -> None:
+    ours, (sale, out, into) = converted()
+    (found,) = match(ours, [sale, out, replace(into, gross=4490, net=4490)], NOW).found
+    assert (found.kind, found.subject) == ("fee", sale.id)
+    assert (found.expected, found.actual) == (Money(270, "EUR"), Money(280, "EUR"))
+
+
+def test_a_conversion_of_another_sum_or_without_its_other_side_is_listed() -> None:
+    ours, (sale, out, into) = converted()
+    for legs in ([into], [out], [replace(out, gross=-5000, net=-5000), into]):
+        found = match(ours, [sale, *legs], NOW).found
+        assert [(item.kind, item.subject) for item in found] == [
+            ("currency", sale.id),
+            *(("missing_here", leg.id) for leg in sorted(legs, key=lambda leg: leg.id)),
+        ]
+
+
+def test_a_conversion_that_nobody_told_us_of_is_listed() -> None:
+    """Our books have it in the buyer's currency still."""
+    ours, theirs = converted()
+    ours = [replace(line, fee=306, net=5094, fee_currency="USD") for line in ours]
+    found = match(ours, theirs, NOW).found
+    assert [(item.kind, item.subject) for item in found] == [
+        ("missing_here", "into"),
+        ("missing_here", "out"),
+    ]
+
+
 def test_a_dispute_has_a_line_for_each_booking() -> None:
     status: Fact = DisputeUpdated(
         dispute_id="du_1", status="won", amount=500, currency="USD", at=NOW

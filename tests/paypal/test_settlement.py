@@ -49,6 +49,7 @@ def test_a_sale() -> None:
         ("T0000", "5.00", "charge"),
         ("T0006", "-5.00", "adjustment"),
         ("T0106", "-5.00", "fee"),
+        ("T0200", "-5.00", "conversion"),
         ("T0400", "-5.00", "payout"),
         ("T0400", "5.00", "payout_failure"),
         ("T1101", "5.00", "payout_failure"),
@@ -67,6 +68,13 @@ def test_kinds(code: str, value: str, kind: str) -> None:
     line = transaction(info(transaction_event_code=code, transaction_amount=amount(value)))
     assert line is not None
     assert line.kind == kind
+
+
+@pytest.mark.parametrize("code", ["T0200", "T1101"])
+def test_what_is_about_another_transaction_names_it(code: str) -> None:
+    line = transaction(info(transaction_event_code=code, paypal_reference_id="T0"))
+    assert line is not None
+    assert (line.id, line.object_id, line.ids) == ("T1", "T0", ("T0",))
 
 
 def test_a_fee_given_back_is_negative() -> None:
