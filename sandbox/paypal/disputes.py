@@ -57,13 +57,16 @@ class Disputes:
         self._emit("CREATED", dispute, f"A new dispute opened with Case # {dispute.id}")
         return dispute
 
-    def resolve(self, dispute: Dispute, won: bool) -> Dispute:
-        """Close an open one; if the merchant lost, the money goes back as a reversal."""
+    def resolve(self, dispute: Dispute, won: bool, fee: int = 0) -> Dispute:
+        """Close an open one; if the merchant lost, the money goes back as a reversal, and where it
+        was a chargeback, that costs a `fee`."""
         dispute.outcome = OUTCOMES["won" if won else "lost"]
         dispute.updated = self.account.now()
         left = dispute.capture.refundable
         if not won and left:
             self.payments.reverse(dispute.capture, min(dispute.amount, left))
+        if fee:
+            dispute.fee, dispute.fee_id = fee, self.account.new_id()
         self._emit("RESOLVED", dispute, f"A dispute was resolved with case # {dispute.id}")
         return dispute
 

@@ -215,14 +215,21 @@ class Dispute:
     created: datetime
     updated: datetime
     outcome: str | None = None
+    fee: int = 0
+    """What PayPal takes for a chargeback, by a transaction of its own: `fee_id`."""
+    fee_id: str = ""
 
 
 @dataclass(slots=True, eq=False)
 class Payout:
-    """Balance sent to the merchant's bank."""
+    """Balance sent to the merchant's bank; `fee` is what PayPal takes for it besides."""
 
     id: str
     amount: Money
     created: datetime
     left: int = 0
     """What stayed in the balance."""
+    fee: int = 0
+    returned: datetime | None = None
+    """When the bank sent it back, by the transaction `return_id`."""
+    return_id: str = ""

@@ -11,15 +11,24 @@ from typing import Any
 from sandbox.ledger import Kind, Row
 from sandbox.paypal.account import Account
 from sandbox.paypal.errors import Problem
-from sandbox.paypal.model import Capture, Refund
+from sandbox.paypal.model import Capture, Payout, Refund
 from sandbox.paypal.money import Money, to_iso
 from sandbox.paypal.reading import moment, number
 from sandbox.paypal.represent import MERCHANT, present, seconds
 
 LONGEST = timedelta(days=31)
 MOST_PER_PAGE = 500
-CODES = {"charge": "T0006", "refund": "T1107", "reversal": "T1106", "payout": "T0400"}
-"""PayPal's transaction event codes: checkout payment, refund, reversal, withdrawal to the bank."""
+CODES = {
+    "charge": "T0006",  # a checkout payment
+    "refund": "T1107",
+    "reversal": "T1106",
+    "chargeback_fee": "T0106",
+    "payout": "T0400",  # a withdrawal to the bank
+    "return": "T1101",  # of a withdrawal
+}
+"""PayPal's transaction event codes."""
+MOVED = ("S", "V")
+"""Succeeded; or did, and was given back by another transaction."""
 STATUSES = {"PENDING": "P", "DECLINED": "D", "FAILED": "D"}
 
 
@@ -31,13 +40,16 @@ def ledger(account: Account) -> list[Row]:
         lost = dispute.amount if dispute.outcome == "RESOLVED_BUYER_FAVOUR" else 0
         money = dispute.capture.money(-lost)
         status = dispute.outcome or "OPEN"
-        ref = dispute.capture.custom_id
+        ref, of = dispute.capture.custom_id, dispute.capture.id
         rows.append(
-            _row("dispute", dispute.id, dispute.capture.id, ref, money, status, 0, dispute.created)
+            _row("dispute", dispute.id, of, ref, money, status, dispute.fee, dispute.created)
         )
     for payout in account.payouts:
         money = Money(-payout.amount.units, payout.amount.currency)
-        rows.append(_row("payout", payout.id, None, None, money, "COMPLETED", 0, payout.created))
+        status = "FAILED" if payout.returned else "COMPLETED"
+        rows.append(
+            _row("payout", payout.id, None, None, money, status, payout.fee, payout.created)
+        )
     return rows
 
 
@@ -46,7 +58,7 @@ def balance(account: Account) -> dict[str, int]:
     fees, less what was refunded, reversed and paid out; as the report has it."""
     sums: Counter[str] = Counter()
     for line in _lines(account):
-        if line.status == "S":
+        if line.status in MOVED:
             sums[line.amount.currency] += line.amount.units + (line.fee.units if line.fee else 0)
     return dict(sums)
 
@@ -164,7 +176,7 @@ def _with_balances(account: Account) -> Iterator[tuple[_Line, Money]]:
     sums: Counter[str] = Counter()
     for line in sorted(_lines(account), key=lambda line: line.created):
         code = line.amount.currency
-        if line.status == "S":
+        if line.status in MOVED:
             sums[code] += line.amount.units + (line.fee.units if line.fee else 0)
         if line.left is not None:  # what came in the same second may have come later
             sums[code] = line.left
@@ -216,9 +228,25 @@ def _true_lines(account: Account) -> Iterator[_Line]:
         }
         status = STATUSES.get(r.status, "S")
         yield _Line(kind, r.id, r.created, r.updated, money, fee, status, more)
+    for d in account.disputes.values():
+        if d.fee:
+            money = d.capture.money(-d.fee)
+            more = {"paypal_reference_id": d.capture.id, "paypal_reference_id_type": "TXN"}
+            yield _Line("chargeback_fee", d.fee_id, d.updated, d.updated, money, None, "S", more)
     for p in account.payouts:
-        money = p.amount.of(-p.amount.units)
-        yield _Line("payout", p.id, p.created, p.created, money, None, "S", {}, p.left)
+        yield from _payout_lines(p)
+
+
+def _payout_lines(p: Payout) -> Iterator[_Line]:
+    money, fee = p.amount.of(-p.amount.units), p.amount.of(-p.fee) if p.fee else None
+    status, updated = ("V", p.returned) if p.returned else ("S", p.created)
+    yield _Line("payout", p.id, p.created, updated, money, fee, status, {}, p.left)
+    if p.returned:
+        more: dict[str, str | None] = {
+            "paypal_reference_id": p.id,
+            "paypal_reference_id_type": "TXN",
+        }
+        yield _Line("return", p.return_id, p.returned, p.returned, p.amount, None, "S", more)
 
 
 def _date(query: Mapping[str, str], name: str) -> datetime:

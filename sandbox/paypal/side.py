@@ -109,7 +109,8 @@ class PayPalSide:
         return refund_json(self.account.base, refund)
 
     async def dispute(self, id: str, **options: Any) -> dict[str, Any]:
-        """Open a dispute (`amount`, `reason`), or close the open one with `status` won or lost."""
+        """Open a dispute (`amount`, `reason`), or close the open one with `status` won or lost; one
+        that was a chargeback costs a `fee`."""
         capture = self._capture(id)
         status = options.get("status")
         try:
@@ -122,7 +123,8 @@ class PayPalSide:
                 found = self.disputes.of(capture)
                 if found is None:
                     raise ControlError("the capture has no open dispute", 409)
-                dispute = self.disputes.resolve(found, status == "won")
+                cost = from_iso(int(options.get("fee", 0)), capture.currency)
+                dispute = self.disputes.resolve(found, status == "won", cost)
             else:
                 raise ControlError("status must be won or lost")
         except ValueError as error:
@@ -158,19 +160,24 @@ class PayPalSide:
         return {"transaction_id": found.id, "kind": kind}
 
     async def payout(self, **options: Any) -> dict[str, Any]:
-        """Send the balance to the bank: of one `currency`, or of all; `amount` needs a currency."""
+        """Send the balance to the bank: of one `currency`, or of all; `amount` and `fee`, which
+        PayPal takes of the balance as well, need a currency. Or the bank returns the payout `id`.
+        """
+        if "id" in options:
+            return self._returned(str(options["id"]))
         balance = reporting.balance(self.account)
         currency, amount = options.get("currency"), options.get("amount")
-        if amount is not None and currency is None:
-            raise ControlError("amount needs a currency")
-        asked = {str(currency): balance.get(str(currency), 0)} if currency else balance
+        if currency is None and not options.keys().isdisjoint(("amount", "fee")):
+            raise ControlError("amount and fee need a currency")
+        fee = from_iso(int(options.get("fee", 0)), str(currency)) if currency else 0
+        asked = {str(currency): balance.get(str(currency), 0) - fee} if currency else balance
         if amount is not None:
             units = from_iso(int(amount), str(currency))
             if not 0 < units <= asked[str(currency)]:
                 raise ControlError("the balance does not cover this", 409)
             asked = {str(currency): units}
         made = [
-            self._pay_out(Money(units, name), balance[name] - units)
+            self._pay_out(Money(units, name), balance[name] - units - fee, fee)
             for name, units in asked.items()
             if units > 0
         ]
@@ -178,10 +185,17 @@ class PayPalSide:
             raise ControlError("there is nothing to pay out", 409)
         return {"payouts": [{"id": p.id, "amount": p.amount.json()} for p in made]}
 
-    def _pay_out(self, amount: Money, left: int) -> Payout:
-        payout = Payout(self.account.new_id(), amount, self.account.now(), left)
+    def _pay_out(self, amount: Money, left: int, fee: int) -> Payout:
+        payout = Payout(self.account.new_id(), amount, self.account.now(), left, fee)
         self.account.payouts.append(payout)
         return payout
+
+    def _returned(self, id: str) -> dict[str, Any]:
+        payout = next((p for p in self.account.payouts if p.id == id), None)
+        if payout is None or payout.returned is not None:
+            raise ControlError("id must be a payout that has not come back", 409)
+        payout.returned, payout.return_id = self.account.now(), self.account.new_id()
+        return {"id": payout.return_id, "amount": payout.amount.json()}
 
     async def alter(
         self, id: str, amount: int | None = None, currency: str | None = None

@@ -31,13 +31,6 @@ def record(
     settled, into, rate = currencies.settle(amount, currency)
     if with_charge_fee:
         fee = currencies.fee(settled, into)
-    detail = {
-        "amount": fee,
-        "application": None,
-        "currency": into,
-        "description": fee_text,
-        "type": "stripe_fee",
-    }
     available_on = account.now() + (0 if type in INSTANT else AVAILABLE_AFTER)
     made = account.add(
         "balance_transaction",
@@ -48,7 +41,7 @@ def record(
         description=description,
         exchange_rate=rate,
         fee=fee,
-        fee_details=[detail] if fee else [],
+        fee_details=[_fee_detail(fee, into, fee_text)] if fee else [],
         net=settled - fee,
         reporting_category=category or type,
         source=source,
@@ -57,6 +50,16 @@ def record(
     )
     account.agenda.add(available_on, lambda: made.update(status="available"))
     return made
+
+
+def _fee_detail(fee: int, currency: str, text: str = FEE_TEXT) -> Object:
+    return {
+        "amount": fee,
+        "application": None,
+        "currency": currency,
+        "description": text,
+        "type": "stripe_fee",
+    }
 
 
 def falsify(account: Account, booked: Object, kind: str) -> Object:
@@ -133,6 +136,14 @@ def _payout(account: Account, total: int, currency: str, bundle: list[Object]) -
     account.emit("payout.created", made)
     account.emit("payout.paid", made)
     return made
+
+
+def cost(account: Account, payout: Object, fee: int) -> None:
+    """A payout just made was an instant one: Stripe keeps `fee` of it, and the bank gets less."""
+    own = account.find(payout["balance_transaction"])
+    assert own is not None
+    payout.update(amount=payout["amount"] - fee, method="instant")
+    own.update(amount=-payout["amount"], fee=fee, fee_details=[_fee_detail(fee, own["currency"])])
 
 
 def fail(account: Account, payout: Object) -> Object:

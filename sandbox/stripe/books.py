@@ -38,7 +38,8 @@ def _refund(account: Account, refund: Object) -> Row:
 
 def _payout(account: Account, payout: Object) -> Row:
     amount = 0 if payout["status"] == "failed" else -payout["amount"]
-    return _row(account, "payout", payout, amount)
+    booked = account.find(payout["balance_transaction"])
+    return _row(account, "payout", payout, amount, fee=_fee(payout, booked))
 
 
 def _dispute(account: Account, dispute: Object) -> Iterator[Row]:

@@ -130,8 +130,8 @@ class StripeSide:
         )
 
     async def payout(self, **options: Any) -> dict[str, Any]:
-        """Pay out what is available (two days after it came in), one payout per currency; or let
-        the bank return the payout `id`."""
+        """Pay out what is available (two days after it came in), one payout per currency, each for
+        a `fee`; or let the bank return the payout `id`."""
         await self.tick()
         if "id" in options:
             known = self.account.find(str(options["id"]))
@@ -142,6 +142,8 @@ class StripeSide:
         made = balance.pay_out(self.account, str(currency).lower() if currency else None)
         if not made:
             raise ControlError("nothing is available yet: money is two days after it came in")
+        for payout in made if options.get("fee") else ():
+            balance.cost(self.account, payout, int(options["fee"]))
         return {"object": "list", "data": made}
 
     async def charge(self, amount: int, currency: str) -> Object:

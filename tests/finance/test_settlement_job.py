@@ -83,7 +83,8 @@ async def statements(gateway: Gateway) -> dict[str, list[Statement]]:
     c = t.provider_records.c
     told: dict[str, list[Statement]] = {}
     async with gateway.services.store.database.read() as connection:
-        for payout in await connection.execute(select(t.provider_payouts)):
+        payouts = select(t.provider_payouts).order_by(t.provider_payouts.c.id)
+        for payout in (await connection.execute(payouts)).all():
             rows = await connection.execute(
                 select(t.provider_records).where(
                     c.provider == payout.provider, c.payout_id == payout.provider_payout_id
@@ -249,6 +250,58 @@ async def test_a_part_of_a_converted_authorization_is_captured(either: Gateway) 
     await settle(gateway, "stripe")
     assert await clearing(gateway) == await at_providers(gateway) != {}
     assert await exceptions(gateway) == []
+
+
+async def test_payouts_that_cost_something_and_come_back(either: Gateway) -> None:
+    """A fee of 1.00 for each; the first is returned, and goes out with the second."""
+    gateway = either
+    control = gateway.sandbox.control
+    for provider in SOLD:
+        await sell(gateway, provider, 1)
+        await move(gateway, days=3)
+        made = await control("payout", provider=provider, currency="USD", fee=100)
+        await move(gateway, hours=4)
+        await settle(gateway, provider)
+        assert await clearing(gateway) == await at_providers(gateway) == {}
+
+        (first,) = made["payouts"] if provider == "paypal" else made["data"]
+        await control("payout", provider=provider, id=first["id"])
+        await move(gateway, hours=4)
+        await settle(gateway, provider)
+        assert await clearing(gateway) == await at_providers(gateway) != {}
+        await control("payout", provider=provider, currency="USD", fee=100)
+        await move(gateway, hours=4)
+        await settle(gateway, provider)
+
+        assert await clearing(gateway) == await at_providers(gateway) == {}
+        told = (await statements(gateway))[provider]
+        assert [one.exact for one in told] == [True, True]
+        rows = [row.kind for one in told for row in one.rows]
+        assert (rows.count("payout_fee"), rows.count("payout_failure")) == (2, 1)
+        (back,) = (row for one in told for row in one.rows if row.kind == "payout_failure")
+        assert {one.amount for one in told} == {back.net, back.net - 100}
+    assert await exceptions(gateway) == []
+    lines = (await gateway.http.get("/v1/balance_transactions")).json()["data"]
+    for name in {line["payout"] for line in lines}:
+        assert sum(line["net"] for line in lines if line["payout"] == name) == 0
+    await proven(gateway)
+
+
+async def test_a_chargeback_at_paypal_costs_a_fee(either: Gateway) -> None:
+    """It is a line of its own, which names the payment."""
+    gateway = either
+    (order,) = await sell(gateway, "paypal", 1)
+    told = {"provider": "paypal", "id": payment_of(order)}
+    await gateway.sandbox.control("dispute", **told, reason="UNAUTHORISED")
+    await gateway.sandbox.control("dispute", **told, status="lost", fee=2000)
+    await gateway.work()
+    await move(gateway, hours=4)
+    await settle(gateway, "paypal")
+    assert await exceptions(gateway) == []
+    assert await clearing(gateway) == await at_providers(gateway)
+    lines = (await gateway.http.get("/v1/balance_transactions?type=fee")).json()["data"]
+    assert [(line["fee"], line["order"]) for line in lines] == [(2000, None)]
+    await proven(gateway)
 
 
 async def test_what_is_planted_is_listed_and_nothing_besides(either: Gateway) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -97,6 +98,14 @@ class PayPal:
         seconds = spans.get("hours", 0) * 3600 + spans.get("days", 0) * 86_400
         self.sandbox.control("clock", advance_seconds=seconds)
         self.token = self.grant().json()["access_token"]
+
+    def transactions(self) -> list[Json]:
+        """What transaction search tells of the last day."""
+        now = datetime.fromisoformat(self.sandbox.look("clock")["now"])
+        day = {"start_date": now - timedelta(days=1), "end_date": now + timedelta(minutes=1)}
+        asked = {name: moment.isoformat() for name, moment in day.items()}
+        found = self.get("/v1/reporting/transactions", **asked).raise_for_status().json()
+        return [entry["transaction_info"] for entry in found["transaction_details"]]
 
     def ledger(self) -> list[Json]:
         """PayPal's rows of the neutral ledger."""

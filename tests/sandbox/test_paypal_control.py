@@ -122,6 +122,39 @@ def test_payout_empties_the_balance(paypal: PayPal) -> None:
     assert net == 0
 
 
+def test_a_payout_costs_what_is_asked_and_may_come_back(paypal: PayPal) -> None:
+    control = paypal.sandbox.control
+    paypal.captured("100.00")
+    control("payout", 400, provider="paypal", fee=100)
+    (made,) = control("payout", provider="paypal", currency="USD", fee=100)["payouts"]
+    assert made["amount"] == usd("95.02")
+    back = control("payout", provider="paypal", id=made["id"])
+    control("payout", 409, provider="paypal", id=made["id"])
+    lines = {line["transaction_id"]: line for line in paypal.transactions()}
+    gone, returned = lines[made["id"]], lines[back["id"]]
+    assert (gone["transaction_status"], gone["fee_amount"]) == ("V", usd("-1.00"))
+    assert gone["ending_balance"] == usd("0.00")
+    assert (returned["transaction_event_code"], returned["paypal_reference_id"]) == (
+        "T1101",
+        made["id"],
+    )
+    assert returned["transaction_amount"] == returned["ending_balance"] == made["amount"]
+    (row,) = (row for row in paypal.ledger() if row["kind"] == "payout")
+    assert (row["status"], row["fee"]) == ("FAILED", 100)
+
+
+def test_a_chargeback_costs_a_fee(paypal: PayPal) -> None:
+    lost = paypal.captured("80.00")
+    told = {"provider": "paypal", "id": lost["id"]}
+    paypal.sandbox.control("dispute", **told)
+    paypal.sandbox.control("dispute", **told, status="lost", fee=2_000)
+    (fee,) = (line for line in paypal.transactions() if line["transaction_event_code"] == "T0106")
+    assert fee["transaction_amount"] == usd("-20.00")
+    assert fee["paypal_reference_id"] == lost["id"]
+    (row,) = (row for row in paypal.ledger() if row["kind"] == "dispute")
+    assert (row["amount"], row["fee"]) == (-8_000, 2_000)
+
+
 def test_altered_amounts_are_what_paypal_reports(paypal: PayPal) -> None:
     control = paypal.sandbox.control
     order_id = paypal.approved("10.00")

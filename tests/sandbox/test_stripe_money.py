@@ -223,6 +223,17 @@ def test_a_payout_bundles_what_is_available(sandbox: RunningSandbox, api: Stripe
     assert totals(sandbox) == {"charge": 5400, "payout": -4813, "refund": -400}
 
 
+def test_a_payout_that_costs_something(sandbox: RunningSandbox, api: StripeApi) -> None:
+    api.paid()
+    sandbox.control("clock", advance_seconds=2 * 86_400)
+    (payout,) = sandbox.control("payout", provider="stripe", fee=100)["data"]
+    own = api.get(f"balance_transactions/{payout['balance_transaction']}")
+    assert (own["amount"], own["fee"], own["net"]) == (-5113, 100, -5213)
+    assert api.get(f"payouts/{payout['id']}")["amount"] == payout["amount"] == 5113
+    assert [detail["amount"] for detail in own["fee_details"]] == [100]
+    assert totals(sandbox)["payout"] == -5113
+
+
 def test_a_payout_that_the_bank_returns_goes_out_again(
     sandbox: RunningSandbox, api: StripeApi
 ) -> None:
