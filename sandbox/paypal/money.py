@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 WHOLE_ONLY = frozenset({"HUF", "JPY", "TWD"})
 """Currencies in which PayPal takes no decimals."""
@@ -27,6 +28,10 @@ DECIMAL = re.compile(r"-?([0-9]+|[0-9]*\.[0-9]+)")
 LARGEST = 999_999_999_999_999_99
 """PayPal's upper limit, 999,999,999,999,999.99, without its point."""
 
+CONVERTED: dict[str, tuple[str, Decimal]] = {"DKK": ("EUR", Decimal("0.134"))}
+"""The sandbox's account holds every currency but these: PayPal exchanges them at once. Both have
+as many decimals as the other."""
+
 FEE_BASIS_POINTS = 349
 FEE_FIXED = 49
 
@@ -45,6 +50,20 @@ class Money:
     def json(self) -> dict[str, str]:
         """PayPal's `money` object."""
         return {"currency_code": self.currency, "value": written(self.units, self.currency)}
+
+
+def exchanged(money: Money) -> Money:
+    """What becomes of an amount in the balance: itself, or another currency, rounded half up."""
+    if money.currency not in CONVERTED:
+        return money
+    into, rate = CONVERTED[money.currency]
+    return Money(int((money.units * rate).quantize(Decimal(1), ROUND_HALF_UP)), into)
+
+
+def rate_json(currency: str) -> dict[str, str]:
+    """PayPal's `exchange_rate` for one of `CONVERTED`."""
+    into, rate = CONVERTED[currency]
+    return {"source_currency": currency, "target_currency": into, "value": str(rate)}
 
 
 def places(currency: str) -> int:

@@ -12,7 +12,7 @@ from sandbox.ledger import Kind, Row
 from sandbox.paypal.account import Account
 from sandbox.paypal.errors import Problem
 from sandbox.paypal.model import Capture, Payout, Refund
-from sandbox.paypal.money import Money, to_iso
+from sandbox.paypal.money import CONVERTED, Money, exchanged, to_iso
 from sandbox.paypal.reading import moment, number
 from sandbox.paypal.represent import MERCHANT, present, seconds
 
@@ -23,6 +23,7 @@ CODES = {
     "refund": "T1107",
     "reversal": "T1106",
     "chargeback_fee": "T0106",
+    "conversion": "T0200",
     "payout": "T0400",  # a withdrawal to the bank
     "return": "T1101",  # of a withdrawal
 }
@@ -185,7 +186,7 @@ def _with_balances(account: Account) -> Iterator[tuple[_Line, Money]]:
 
 def _lines(account: Account) -> Iterator[_Line]:
     """What happened, as far as nothing was planted that says otherwise."""
-    for line in _true_lines(account):
+    for line in _with_conversions(account):
         kind, double = account.planted.get(line.id, ("", ""))
         amount, fee = line.amount, line.fee or line.amount.of(0)
         match kind:
@@ -203,6 +204,23 @@ def _lines(account: Account) -> Iterator[_Line]:
                 yield replace(line, id=double)
             case _:
                 yield line
+
+
+def _with_conversions(account: Account) -> Iterator[_Line]:
+    """What came in, or went, in a currency that the account does not hold is exchanged at once, by
+    two more transactions that refer to it."""
+    for line in _true_lines(account):
+        yield line
+        if line.status not in MOVED or line.amount.currency not in CONVERTED:
+            continue
+        net = line.amount.of(line.amount.units + (line.fee.units if line.fee else 0))
+        more: dict[str, str | None] = {
+            "paypal_reference_id": line.id,
+            "paypal_reference_id_type": "TXN",
+        }
+        for suffix, money in (("X0", net.of(-net.units)), ("X1", exchanged(net))):
+            name = line.id[:-2] + suffix
+            yield _Line("conversion", name, line.created, line.updated, money, None, "S", more)
 
 
 def _true_lines(account: Account) -> Iterator[_Line]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.paypal.model import Authorization, Capture, Dispute, Order, Refund, Unit
-from sandbox.paypal.money import Money
+from sandbox.paypal.money import CONVERTED, Money, exchanged, rate_json
 
 Json = dict[str, Any]
 MERCHANT = {"email_address": "sb-merchant@business.example.com", "merchant_id": "SANDBXMERCH22"}
@@ -146,11 +146,35 @@ def capture_json(base: str, capture: Capture, *, full: bool = True, nested: bool
 
 
 def _receivable(capture: Capture) -> Json:
-    return {
+    net = capture.money(capture.amount - capture.fee)
+    told: Json = {
         "gross_amount": capture.money(capture.amount).json(),
         "paypal_fee": capture.money(capture.fee).json(),
-        "net_amount": capture.money(capture.amount - capture.fee).json(),
+        "net_amount": net.json(),
     }
+    if capture.currency not in CONVERTED:
+        return told
+    rate = rate_json(capture.currency)
+    return told | {"receivable_amount": exchanged(net).json(), "exchange_rate": rate}
+
+
+def _payable(refund: Refund) -> Json:
+    capture, returned = refund.capture, refund.fee_returned
+    net = capture.money(refund.amount - returned)
+    told: Json = {
+        "gross_amount": capture.money(refund.amount).json(),
+        "paypal_fee": capture.money(returned).json(),
+        "net_amount": net.json(),
+        "total_refunded_amount": capture.money(refund.total_so_far).json(),
+    }
+    if capture.currency not in CONVERTED:
+        return told
+    converted = {
+        "payable_amount": net.json(),
+        "converted_amount": exchanged(net).json(),
+        "exchange_rate": rate_json(capture.currency),
+    }
+    return told | {"net_amount_breakdown": [converted]}
 
 
 def _relations(order: Order, held: Authorization | None) -> Json:
@@ -196,19 +220,13 @@ def refund_json(base: str, refund: Refund, *, full: bool = True) -> Json:
     }
     if not full:
         return minimal
-    returned = refund.fee_returned
     return minimal | present(
         status_details={"reason": "ECHECK"} if refund.status == "PENDING" else None,
         amount=capture.money(refund.amount).json(),
         invoice_id=refund.invoice_id,
         custom_id=refund.custom_id,
         note_to_payer=refund.note,
-        seller_payable_breakdown={
-            "gross_amount": capture.money(refund.amount).json(),
-            "paypal_fee": capture.money(returned).json(),
-            "net_amount": capture.money(refund.amount - returned).json(),
-            "total_refunded_amount": capture.money(refund.total_so_far).json(),
-        },
+        seller_payable_breakdown=_payable(refund),
         create_time=seconds(refund.created),
         update_time=seconds(refund.updated),
     )

@@ -252,6 +252,33 @@ async def test_a_part_of_a_converted_authorization_is_captured(either: Gateway) 
     assert await exceptions(gateway) == []
 
 
+async def test_what_paypal_converts_is_settled_too(either: Gateway) -> None:
+    """The account has no DKK: two lines of their own make EUR of what each movement brought."""
+    gateway = either
+    order = await gateway.create("paypal", currency="DKK", amount=54_020)
+    await gateway.sandbox.buyer(order)
+    await gateway.work()
+    assert (await gateway.refund(order, 1_010)).status_code == 201
+    told = {"provider": "paypal", "id": payment_of(await gateway.order(order))}
+    await gateway.sandbox.control("dispute", **told, amount=2_030)
+    await gateway.sandbox.control("dispute", **told, status="lost")
+    await gateway.work()
+    await move(gateway, days=3)
+    await gateway.sandbox.control("payout", provider="paypal")
+    await move(gateway, hours=4)
+    await settle(gateway, "paypal")
+    assert await exceptions(gateway) == []
+    assert await clearing(gateway) == await at_providers(gateway) == {}
+    ((told_of_it,),) = (await statements(gateway)).values()
+    assert told_of_it.exact
+    assert [(row.kind, row.count) for row in told_of_it.rows] == [("conversion", 3)]
+    lines = (await gateway.http.get("/v1/balance_transactions?type=conversion")).json()["data"]
+    into = [line for line in lines if line["currency"] == "EUR"]
+    assert {line["payout"] is not None for line in into if not line["dispute"]} == {True}
+    assert await differing(gateway) == set()
+    await proven(gateway)
+
+
 async def test_payouts_that_cost_something_and_come_back(either: Gateway) -> None:
     """A fee of 1.00 for each; the first is returned, and goes out with the second."""
     gateway = either

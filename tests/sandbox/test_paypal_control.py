@@ -155,6 +155,32 @@ def test_a_chargeback_costs_a_fee(paypal: PayPal) -> None:
     assert (row["amount"], row["fee"]) == (-8_000, 2_000)
 
 
+def test_a_currency_that_the_account_does_not_hold_is_exchanged(paypal: PayPal) -> None:
+    capture = paypal.captured("100.00", currency="DKK")
+    books = capture["seller_receivable_breakdown"]
+    assert books["net_amount"] == {"currency_code": "DKK", "value": "96.02"}
+    assert books["receivable_amount"] == {"currency_code": "EUR", "value": "12.87"}
+    assert books["exchange_rate"]["value"] == "0.134"
+    refund = paypal.sandbox.control("refund", provider="paypal", id=capture["id"], amount=1_000)
+    (gone,) = refund["seller_payable_breakdown"]["net_amount_breakdown"]
+    assert gone["converted_amount"] == {"currency_code": "EUR", "value": "1.29"}
+    found = [
+        (line["paypal_reference_id"], line["transaction_amount"]["value"])
+        for line in paypal.transactions()
+        if line["transaction_event_code"] == "T0200"
+    ]
+    assert sorted(found) == sorted(
+        [
+            (capture["id"], "-96.02"),
+            (capture["id"], "12.87"),
+            (refund["id"], "9.66"),
+            (refund["id"], "-1.29"),
+        ]
+    )
+    paid = paypal.sandbox.control("payout", provider="paypal")["payouts"]
+    assert [payout["amount"] for payout in paid] == [{"currency_code": "EUR", "value": "11.58"}]
+
+
 def test_altered_amounts_are_what_paypal_reports(paypal: PayPal) -> None:
     control = paypal.sandbox.control
     order_id = paypal.approved("10.00")
