@@ -206,7 +206,7 @@ class Exports:
         return _record(row) if row else None
 
     async def begin(self, claimed: ExportRecord, expected: int) -> bool:
-        """Start from nothing; False, as with all of these, when the lease was lost."""
+        """Start from nothing; False, as with all of these, when the lease was lost or it ended."""
         async with self._database.write() as connection:
             values = {"status": "running", "rows": 0, "rows_expected": expected}
             begun = await self._change(connection, claimed, values)
@@ -253,14 +253,27 @@ class Exports:
             return await self._change(connection, claimed, values)
 
     async def give_back(self, claimed: ExportRecord, run_at: datetime, *, begun: bool) -> bool:
-        """It is due at `run_at`, for anybody; if it was not `begun` this counts as no try."""
+        """It is due at `run_at`, for anybody; if it was not `begun` this counts as no try.
+
+        Nothing can be done with `claimed` afterwards.
+        """
         values = {
-            "status": "waiting" if claimed.status in _OPEN else claimed.status,
+            "status": "waiting",
+            "fence": claimed.fence + 1,
             "run_at": self._database.moment(run_at),
             "attempts": claimed.attempts - (not begun),
         }
         async with self._database.write() as connection:
             return await self._change(connection, claimed, values)
+
+    async def expire(self, claimed: ExportRecord) -> bool:
+        """Take a file away whose time is over; one that was claimed too early is due later."""
+        if claimed.expires_at is None or claimed.expires_at <= self._clock.now():
+            return await self.give_up(claimed, "expired")
+        async with self._database.write() as connection:
+            due = {"run_at": self._database.moment(claimed.expires_at)}
+            await self._change(connection, claimed, due)
+        return False
 
     async def give_up(
         self, claimed: ExportRecord, status: ExportStatus, error: str | None = None
@@ -296,13 +309,17 @@ class Exports:
     async def _change(
         self, connection: AsyncConnection, claimed: ExportRecord, values: dict[str, Any]
     ) -> bool:
+        """While it is held, and still what it was claimed as: a beat or a stop may come after the
+        end of the work, and must not undo it."""
         c = t.exports.c
+        still = _OPEN if claimed.status in _OPEN else (claimed.status,)
         changed = await connection.execute(
             update(t.exports)
             .where(
                 c.merchant_id == claimed.merchant_id,
                 c.id == claimed.id,
                 c.fence == claimed.fence,
+                c.status.in_(still),
             )
             .values(values)
         )

@@ -66,7 +66,7 @@ class Exporter:
             case "waiting" | "running":
                 await self._make(claimed, stop or asyncio.Event())
             case "ready":
-                await self._exports.give_up(claimed, "expired")
+                await self._exports.expire(claimed)
             case _:
                 await self._exports.forget(claimed)
         return True
@@ -112,10 +112,13 @@ class Exporter:
                 if making.done():
                     break
                 if stop.is_set():
-                    await self._exports.give_back(claimed, ctx.now(), begun=False)
-                    return "given_back"
-                if not await self._still_held(claimed, work.rows):
+                    if await self._exports.give_back(claimed, ctx.now(), begun=False):
+                        return "given_back"
+                elif await self._still_held(claimed, work.rows):
+                    continue
+                if not work.whole:
                     return "taken_away"
+                await asyncio.wait({making})  # or it has been finished in this very moment
             return "made" if await making else "taken_away"
         except TooLarge as error:
             await self._exports.give_up(claimed, "failed", error.detail)
@@ -140,8 +143,9 @@ class Exporter:
             await self._exports.give_up(claimed, "failed", error)
             return "failed"
         pause = backoff(claimed.attempts, timedelta(seconds=10))
-        await self._exports.give_back(claimed, self._services.ctx.now() + pause, begun=True)
-        return "put_off"
+        due = self._services.ctx.now() + pause
+        given_back = await self._exports.give_back(claimed, due, begun=True)
+        return "put_off" if given_back else "taken_away"
 
 
 class _Work:
@@ -150,6 +154,7 @@ class _Work:
     def __init__(self, exports: Exports, flat: Flat, claimed: ExportRecord) -> None:
         self._exports, self._flat, self._claimed = exports, flat, claimed
         self.rows = 0
+        self.whole = False  # all of it lies there, and is only to be called ready
 
     async def run(self) -> bool:
         """Make it. False when it was taken away. Raises TooLarge, StoreUnavailable."""
@@ -169,6 +174,7 @@ class _Work:
                 piece.clear()
         if piece and not await self._exports.put(claimed, position, bytes(piece)):
             return False
+        self.whole = True
         return await self._exports.finish(claimed, self.rows, size + len(piece))
 
     def _count(self, rows: int) -> None:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import structlog
 
 from api.exporting import making
 from api.exporting.making import Exporter
+from gateway.exports import KEPT
 from storage.exports import Exports
 from storage.flat import Batch, Flat
 from tests.api.conftest import Gateway, code_of, until
@@ -117,6 +119,66 @@ async def test_what_is_under_way_can_be_ended(
     monkeypatch.setattr(Flat, "_batch", read_batch)
     await work(gateway)
     assert (await read(gateway, export))["status"] == ("canceled" if how == "canceled" else "ready")
+
+
+@pytest.mark.parametrize("late", ["go_on", "give_back"])
+async def test_what_comes_after_the_end_does_not_undo_it(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    """The beat, or the stop, of the same worker; its statement waits for that of the end."""
+    monkeypatch.setattr(making, "_BEAT_SECONDS", 0.01)
+    export, stop = await asked(gateway), asyncio.Event()
+    begun, finished = asyncio.Event(), asyncio.Event()
+    finish, overtaken = Exports.finish, getattr(Exports, late)
+
+    async def finishes(self: Exports, *arguments: Any) -> bool:
+        if late == "give_back":
+            stop.set()
+        await begun.wait()
+        made = await finish(self, *arguments)
+        finished.set()
+        return made
+
+    async def comes_late(self: Exports, *arguments: Any, **more: Any) -> bool:
+        begun.set()
+        await finished.wait()
+        done: bool = await overtaken(self, *arguments, **more)
+        return done
+
+    monkeypatch.setattr(Exports, "finish", finishes)
+    monkeypatch.setattr(Exports, late, comes_late)
+    with structlog.testing.capture_logs() as lines:
+        await Exporter(gateway.services).run_due(stop)
+    assert [line["outcome"] for line in lines if line["event"] == "export"] == ["made"]
+    gateway.clock.advance(seconds=gateway.services.ctx.lease.total_seconds() + 1)
+    await work(gateway)
+    assert (await read(gateway, export))["status"] == "ready"
+
+
+async def test_who_gave_it_back_can_do_nothing_more(gateway: Gateway) -> None:
+    export = await asked(gateway)
+    ctx, exports = gateway.services.ctx, gateway.services.exports
+    stopping = await exports.claim(ctx.now(), ctx.now() + ctx.lease)
+    assert stopping is not None
+    assert await exports.give_back(stopping, ctx.now(), begun=False)
+    assert not await exports.put(stopping, 0, b"half a file")
+    assert not await exports.finish(stopping, 1, 1)
+    assert (await read(gateway, export))["status"] == "waiting"
+
+
+async def test_a_file_is_not_taken_away_before_its_time(gateway: Gateway) -> None:
+    """Should it be due too early, which is what the beat of an older version may leave."""
+    export = await asked(gateway)
+    await work(gateway)
+    ctx, exports = gateway.services.ctx, gateway.services.exports
+    later = ctx.now() + KEPT
+    early = await exports.claim(later, later + ctx.lease)
+    assert early is not None
+    assert not await exports.expire(early)
+    assert (await read(gateway, export))["status"] == "ready"
+    gateway.clock.advance(seconds=KEPT.total_seconds() + 1)
+    await work(gateway)
+    assert (await read(gateway, export))["status"] == "expired"
 
 
 async def test_long_work_keeps_its_lease(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
