@@ -21,6 +21,8 @@ _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _BUSY_MILLISECONDS = 5_000
 #: How long a caller waits for a connection, and for its turn to write to SQLite.
 _PATIENCE_SECONDS = 10
+#: One snapshot for all statements of a read, as SQLite has it. It is asked for in the BEGIN itself.
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def normal_url(url: str) -> str:
@@ -128,13 +130,14 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write. Raises StoreUnavailable when the database cannot."""
         turn = self._turn() if self.is_sqlite else nullcontext()
-        async with turn, self._connection(write=True) as connection:
+        async with turn, self._transaction() as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent view. Raises StoreUnavailable."""
-        async with self._connection(write=False) as connection:
+        """A consistent view: all statements see one moment. Raises StoreUnavailable."""
+        view = {"gateway_write": False} if self.is_sqlite else _SNAPSHOT
+        async with self._transaction(**view) as connection:
             yield connection
 
     @asynccontextmanager
@@ -156,10 +159,11 @@ class Database:
             self._write_lock.release()
 
     @asynccontextmanager
-    async def _connection(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(self, **options: Any) -> AsyncIterator[AsyncConnection]:
         with _translated():
             async with self.engine.connect() as connection:
-                connection = await connection.execution_options(gateway_write=write)
+                if options:
+                    await connection.execution_options(**options)
                 async with connection.begin():
                     yield connection
 

@@ -17,6 +17,7 @@ from gateway.provider_books import ProviderPayout, ProviderTransaction
 from gateway.settlement_store import Side
 from gateway.settling import compare
 from gateway.verify_accounts import verify_accounts
+from storage import account_ledger
 from storage import tables as t
 from storage.account_ledger import SqlAccounts
 from tests.api.conftest import Gateway, open_gateway
@@ -425,6 +426,23 @@ async def test_a_hand_in_the_accounts_is_found(gateway: Gateway, change: str) ->
             await connection.execute(update(t.provider_payouts).values(merchant_id=""))
         await connection.execute(text(change))
     assert await wrong(gateway) != []
+
+
+async def test_what_is_booked_meanwhile_is_not_found(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job of every hour may work beside `gateway verify`."""
+    await read(gateway, [line("bt_1", "adjustment", 900, payout_id="po_1")], payout(900, "pending"))
+    booked, arrivals = account_ledger._booked, [payout(900)]
+
+    async def arrives_meanwhile(*arguments: Any) -> Any:
+        while arrivals:
+            await read(gateway, [], arrivals.pop())
+        return await booked(*arguments)
+
+    monkeypatch.setattr(account_ledger, "_booked", arrives_meanwhile)
+    assert await wrong(gateway) == []
+    assert (await balances(gateway))["bank:USD"] == 900
 
 
 nets = st.dictionaries(st.sampled_from(["", "mer_1", "mer_2", "mer_3"]), st.integers(-99, 99))

@@ -44,6 +44,16 @@ async def test_the_server_knows_the_bounds(postgresql_url: str) -> None:
         assert await scalar(opened, "SHOW application_name") == "gateway api"
 
 
+async def test_a_connection_that_was_read_on_is_written_on(postgresql_url: str) -> None:
+    """Whoever waits for a lock has to see what was written meanwhile."""
+    async with database(postgresql_url, pool_size=1) as opened:
+        async with opened.read() as connection:
+            assert await connection.scalar(text("SHOW transaction_isolation")) == "repeatable read"
+            assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
+        assert await scalar(opened, "SHOW transaction_isolation") == "read committed"
+        assert await scalar(opened, "SHOW transaction_read_only") == "off"
+
+
 async def test_a_statement_that_takes_too_long_is_an_outage(postgresql_url: str) -> None:
     async with database(postgresql_url, statement_timeout=1) as opened:
         with pytest.raises(StoreUnavailable):

@@ -145,6 +145,17 @@ async def test_five_concurrent_increments_count_to_five(store: SqlStore, second:
         assert await connection.scalar(select(t.orders.c.amount_captured).where(mine)) == 5
 
 
+async def test_all_statements_of_a_read_see_one_moment(store: SqlStore, second: SqlStore) -> None:
+    count = select(func.count()).select_from(t.orders)
+    async with store.database.read() as connection:
+        assert await connection.scalar(count) == 0
+        async with second.transaction() as tx:
+            await tx.add_order(order())
+        assert await connection.scalar(count) == 0
+    async with store.database.read() as connection:
+        assert await connection.scalar(count) == 1
+
+
 async def test_a_transaction_that_raises_leaves_nothing(store: SqlStore) -> None:
     async def fail_late() -> None:
         async with store.transaction() as tx:
