@@ -262,8 +262,8 @@ async def close_period(
     data: JSONBody[Remark] = Remark(),  # noqa: B008 (frozen)
 ) -> PeriodResource:
     """Lock a month that is over. It stays as it was closed first; what is read later is `late`."""
-    now = services.ctx.now()
-    if _month(period) > now:
+    now = services.ctx.now
+    if _month(period) > now():
         raise InvalidRequest("this month is not over yet", path="period")
     async with services.store.transaction() as tx:
         await tx.close_period(

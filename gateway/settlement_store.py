@@ -1,6 +1,6 @@
 """What settlement asks of the store, as a part of gateway.ports.Transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -92,7 +92,16 @@ class SettlementTransactions(Protocol):
         ...
 
     async def close_period(
-        self, merchant_id: str, livemode: bool, period: str, by: str, note: str, at: datetime
+        self,
+        merchant_id: str,
+        livemode: bool,
+        period: str,
+        by: str,
+        note: str,
+        now: Callable[[], datetime],
     ) -> None:
-        """Lock a month; one that is locked stays as it is."""
+        """Lock a month; one that is locked stays as it is.
+
+        It waits for those who are storing lines, and asks `now` then.
+        """
         ...

@@ -38,7 +38,7 @@ from gateway.bookkeeping import (
 from gateway.movements import Movement
 from gateway.records import OrderRecord
 from storage import tables as t
-from storage.work import WorkTransaction
+from storage.closing import ClosingTransaction
 
 _DESCRIPTION = (
     "refund_id",
@@ -52,7 +52,7 @@ _DESCRIPTION = (
 Rows = list[dict[str, Any]]
 
 
-class BookkeepingTransaction(WorkTransaction):
+class BookkeepingTransaction(ClosingTransaction):
     """The part of a transaction that concerns the books."""
 
     async def book(
@@ -74,12 +74,12 @@ class BookkeepingTransaction(WorkTransaction):
         own = order.merchant_id, order.livemode, order.id
         if first:
             new = missing_lines([], movements)
-            if await self._add_lines(*own, new, at):
+            if await self._add_lines(*own, new, at, backdated=backdated):
                 return len(new)
             # There are lines, for facts that somebody has deleted.
         known = await self._lines(order)
         new = missing_lines(known, movements)
-        await self._add_lines(*own, new, at)
+        await self._add_lines(*own, new, at, backdated=backdated)
         await self._describe(order.merchant_id, described(known, movements))
         return len(new)
 
@@ -105,15 +105,19 @@ class BookkeepingTransaction(WorkTransaction):
         order_id: str | None,
         new: Sequence[Line],
         at: datetime,
+        *,
+        backdated: bool = False,
     ) -> bool:
         """Insert lines and post them; `order_id` is None for those of the account itself.
 
         False where some were there already: those are left as they are.
         """
-        common = {"merchant_id": merchant_id, "livemode": livemode, "created_at": at}
+        moved = [(merchant_id, line.occurred_at or at) for line in new]
+        closings = await self.closings(livemode, moved, at, backdated=backdated)
         lines, transactions, entries = Rows(), Rows(), Rows()
-        for line in new:
-            occurred = line.occurred_at or at
+        for line, (_, occurred) in zip(new, moved, strict=True):
+            created = closings.after(merchant_id, occurred, at)
+            common = {"merchant_id": merchant_id, "livemode": livemode, "created_at": created}
             lines.append(
                 common
                 | msgspec.structs.asdict(line)

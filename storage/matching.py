@@ -222,20 +222,6 @@ class SettlementTransaction(ReadingTransaction):
         await self._add_notes([_note((row.merchant_id, row.id), by, action, note, at)])
         return True
 
-    async def close_period(
-        self, merchant_id: str, livemode: bool, period: str, by: str, note: str, at: datetime
-    ) -> None:
-        """Lock a month; one that is locked stays as it is."""
-        insert = self._insert(t.closed_periods).values(
-            merchant_id=merchant_id,
-            livemode=livemode,
-            period=period,
-            closed_at=at,
-            closed_by=by,
-            note=note,
-        )
-        await self._execute(insert.on_conflict_do_nothing())
-
 
 _MONEY = ("captured", "fee", "refund_updated", "dispute_updated", "reversed")
 _TOLD = ("expected", "expected_currency", "actual", "actual_currency", "record_id")

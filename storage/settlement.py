@@ -40,6 +40,9 @@ class ReadingTransaction(AccountBooksTransaction):
         owners = await self._owners(side, lines)
         # Always in one order: two that read the same at once must not wait for each other.
         unique = {line.id: line for line in sorted(lines, key=lambda line: line.id)}
+        of = {line: owners.get(line, ("", "", ""))[0] for line in unique}
+        moved = [(of[line.id], line.at) for line in unique.values()]
+        closings = await self.closings(side.livemode, moved, at)
         insert = self._insert(t.provider_records).values(
             [
                 {
@@ -60,7 +63,7 @@ class ReadingTransaction(AccountBooksTransaction):
                     "movement": "",
                     "stage": "",
                     "data": _encode(line),
-                    "read_at": at,
+                    "read_at": closings.after(of[line.id], line.at, at),
                 }
                 for line in unique.values()
             ]
