@@ -21,6 +21,7 @@ from gateway.settlement_resources import (
     PeriodResource,
     SettlementException,
 )
+from gateway.settlement_store import Sight
 from storage.settlement_queries import bounds
 
 Action = Literal["noted", "resolved", "reopened"]
@@ -32,12 +33,11 @@ class Remark(Body, frozen=True):
     note: Annotated[str, Meta(max_length=2000)] = ""
 
 
-async def _merchants(services: Services, caller: Caller) -> tuple[str, ...]:
-    """Whose lines the caller sees. What belongs to nobody is for secret keys, or for whoever is
-    the only merchant."""
-    if caller.kind == "secret" or await services.settlement.sole_merchant():
-        return (caller.merchant_id, "")
-    return (caller.merchant_id,)
+async def _sight(services: Services, caller: Caller) -> Sight:
+    """What the caller sees. What belongs to nobody is for secret keys, or for whoever is the only
+    merchant."""
+    nobodys = caller.kind == "secret" or await services.settlement.sole_merchant()
+    return Sight(caller.merchant_id, nobodys)
 
 
 @get(
@@ -56,7 +56,7 @@ async def list_payouts(
 ) -> Page[PayoutResource]:
     """Payouts that hold money of yours, newest first."""
     found, last = await services.settlement.payouts(
-        await _merchants(services, caller),
+        await _sight(services, caller),
         caller.livemode,
         decode(cursor),
         limit,
@@ -79,7 +79,7 @@ async def get_payout(
 ) -> PayoutStatement:
     """Its statement: a row for each kind of line, and one for each residual; they sum to it."""
     found = await services.settlement.payout(
-        await _merchants(services, caller), caller.livemode, payout_id
+        await _sight(services, caller), caller.livemode, payout_id
     )
     if found is None:
         raise NotFound("there is no such payout")
@@ -113,7 +113,7 @@ async def list_exceptions(
     `occurred_…` is when the money moved; the range includes its beginning and not its end.
     """
     found, last = await services.settlement.exceptions(
-        await _merchants(services, caller),
+        await _sight(services, caller),
         caller.livemode,
         decode(cursor),
         limit,
@@ -139,14 +139,14 @@ async def get_exception(
     caller: NamedDependency[Caller],
 ) -> SettlementException:
     """With all that was done about it, by whom and when."""
-    merchants = await _merchants(services, caller)
-    return await _exception(services, merchants, caller.livemode, exception_id)
+    sight = await _sight(services, caller)
+    return await _exception(services, sight, caller.livemode, exception_id)
 
 
 async def _exception(
-    services: Services, merchants: tuple[str, ...], livemode: bool, exception_id: str
+    services: Services, sight: Sight, livemode: bool, exception_id: str
 ) -> SettlementException:
-    found = await services.settlement.exception(merchants, livemode, exception_id)
+    found = await services.settlement.exception(sight, livemode, exception_id)
     if found is None:
         raise NotFound("there is no such difference")
     return found
@@ -155,10 +155,10 @@ async def _exception(
 async def _work(
     services: Services, caller: Caller, exception_id: str, action: Action, note: str
 ) -> SettlementException:
-    merchants = await _merchants(services, caller)
+    sight = await _sight(services, caller)
     async with services.store.transaction() as tx:
         known = await tx.work_exception(
-            merchants,
+            sight,
             caller.livemode,
             exception_id,
             caller.key_id,
@@ -168,7 +168,7 @@ async def _work(
         )
     if not known:
         raise NotFound("there is no such difference")
-    return await _exception(services, merchants, caller.livemode, exception_id)
+    return await _exception(services, sight, caller.livemode, exception_id)
 
 
 @post(

@@ -20,6 +20,13 @@ class Side(msgspec.Struct, frozen=True):
     livemode: bool
 
 
+class Sight(msgspec.Struct, frozen=True):
+    """Who looks: a merchant, and whether what belongs to nobody is for them to see as well."""
+
+    merchant_id: str
+    nobodys: bool
+
+
 class Books(msgspec.Struct, frozen=True):
     """A payment: what we know of it, and what stands in the provider's books."""
 
@@ -80,7 +87,7 @@ class SettlementTransactions(Protocol):
 
     async def work_exception(
         self,
-        merchants: Sequence[str],
+        sight: Sight,
         livemode: bool,
         exception_id: str,
         by: str,

@@ -12,9 +12,10 @@ from gateway.facts import Fact
 from gateway.ids import dated_id
 from gateway.provider_books import ProviderTransaction
 from gateway.settlement import Found, Matching
-from gateway.settlement_store import Books, Side
+from gateway.settlement_store import Books, Side, Sight
 from storage import tables as t
 from storage.settlement import ReadingTransaction, own, record_of
+from storage.visibility import seen
 
 _decode_fact = msgspec.json.Decoder(Fact).decode
 Key = tuple[str, str]
@@ -194,7 +195,7 @@ class SettlementTransaction(ReadingTransaction):
 
     async def work_exception(
         self,
-        merchants: Sequence[str],
+        sight: Sight,
         livemode: bool,
         exception_id: str,
         by: str,
@@ -207,7 +208,7 @@ class SettlementTransaction(ReadingTransaction):
         row = (
             await self._execute(
                 select(c.merchant_id, c.id, c.status)
-                .where(c.merchant_id.in_(merchants), c.livemode == livemode, c.id == exception_id)
+                .where(seen(sight, c, c.record_id), c.livemode == livemode, c.id == exception_id)
                 .with_for_update()
             )
         ).first()

@@ -16,15 +16,17 @@ from gateway.settlement_resources import (
     PeriodResource,
     SettlementException,
 )
+from gateway.settlement_store import Sight
 from storage import tables as t
 from storage.account_books import payout_of
 from storage.engine import Database
+from storage.visibility import seen
 
 _MOST_LATE = 500
 
 
 class SettlementQueries:
-    """All for the `merchants` whose lines the caller may see: own, and perhaps nobody's ("")."""
+    """All as far as it is in somebody's `sight`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,7 +38,7 @@ class SettlementQueries:
 
     async def payouts(
         self,
-        merchants: Sequence[str],
+        sight: Sight,
         livemode: bool,
         after: str | None,
         limit: int,
@@ -46,7 +48,7 @@ class SettlementQueries:
     ) -> tuple[list[PayoutResource], str | None]:
         """Payouts with a line of theirs in it, newest first."""
         c = t.provider_payouts.c
-        query = select(t.provider_payouts).where(*_visible_payout(merchants, livemode))
+        query = select(t.provider_payouts).where(*_visible_payout(sight, livemode))
         if provider is not None:
             query = query.where(c.provider == provider)
         if currency is not None:
@@ -59,18 +61,18 @@ class SettlementQueries:
         return shown, shown[-1].id if len(rows) > limit else None
 
     async def payout(
-        self, merchants: Sequence[str], livemode: bool, payout_id: str
+        self, sight: Sight, livemode: bool, payout_id: str
     ) -> tuple[PayoutResource, Statement] | None:
         """A payout and its statement; the lines of other merchants are one row."""
         c, r = t.provider_payouts.c, t.provider_records.c
         query = select(t.provider_payouts).where(
-            *_visible_payout(merchants, livemode), c.id == payout_id
+            *_visible_payout(sight, livemode), c.id == payout_id
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
             if row is None:
                 return None
-            kind = case((r.merchant_id.in_(merchants), r.kind), else_="others")
+            kind = case((seen(sight, r, r.id), r.kind), else_="others")
             sums = await connection.execute(
                 select(
                     kind.label("kind"),
@@ -95,7 +97,7 @@ class SettlementQueries:
 
     async def exceptions(
         self,
-        merchants: Sequence[str],
+        sight: Sight,
         livemode: bool,
         after: str | None,
         limit: int,
@@ -113,7 +115,7 @@ class SettlementQueries:
         """
         c = t.settlement_exceptions.c
         query = select(t.settlement_exceptions).where(
-            c.merchant_id.in_(merchants), c.livemode == livemode
+            seen(sight, c, c.record_id), c.livemode == livemode
         )
         for column, value in (
             (c.status, status),
@@ -135,7 +137,7 @@ class SettlementQueries:
         return shown, shown[-1].id if len(rows) > limit else None
 
     async def exception(
-        self, merchants: Sequence[str], livemode: bool, exception_id: str
+        self, sight: Sight, livemode: bool, exception_id: str
     ) -> SettlementException | None:
         """One, with all that was done about it."""
         c, n = t.settlement_exceptions.c, t.settlement_notes.c
@@ -143,7 +145,7 @@ class SettlementQueries:
             row = (
                 await connection.execute(
                     select(t.settlement_exceptions).where(
-                        c.merchant_id.in_(merchants), c.livemode == livemode, c.id == exception_id
+                        seen(sight, c, c.record_id), c.livemode == livemode, c.id == exception_id
                     )
                 )
             ).first()
@@ -243,14 +245,14 @@ def bounds(period: str) -> tuple[datetime, datetime]:
     return since, since.replace(year=year, month=month + 1)
 
 
-def _visible_payout(merchants: Sequence[str], livemode: bool) -> tuple[Any, ...]:
+def _visible_payout(sight: Sight, livemode: bool) -> tuple[Any, ...]:
     c, r = t.provider_payouts.c, t.provider_records.c
     own = exists().where(
         and_(
             r.account == c.account,
             r.provider == c.provider,
             r.payout_id == c.provider_payout_id,
-            r.merchant_id.in_(merchants),
+            seen(sight, r, r.id),
         )
     )
     return c.livemode == livemode, own

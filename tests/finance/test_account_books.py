@@ -20,7 +20,7 @@ from gateway.verify_accounts import verify_accounts
 from storage import account_ledger
 from storage import tables as t
 from storage.account_ledger import SqlAccounts
-from tests.api.conftest import Gateway, open_gateway
+from tests.api.conftest import Gateway, code_of, open_gateway
 from tests.finance.test_ledger import tell
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -358,6 +358,49 @@ async def test_of_several_merchants_each_has_its_share(gateway: Gateway) -> None
         assert {row["type"] for row in again} == {"payout", "payout_failure"}
         assert sum(row["net"] for row in again) == 0
     assert await wrong(gateway) == []
+
+
+async def test_what_was_the_sole_merchants_stays_theirs_when_others_come(gateway: Gateway) -> None:
+    lines = [
+        line("bt_x", "charge", 9000, 300, payout_id="po_1"),  # by hand, at the provider
+        line("bt_fee", "fee", -500, payout_id="po_1"),
+        line("bt_back", "payout_failure", 8200, object_id="po_1", payout_id="po_2"),
+    ]
+    await read(gateway, lines, payout(8200, status="failed"))
+    await read(gateway, [], payout(8200, name="po_2"))
+    await compare(gateway.services.ctx, SIDE, AT - timedelta(hours=1), AT + timedelta(hours=3))
+    (stranger,) = (await gateway.get("/v1/reconciliation")).json()["data"]
+    before = await _seen(gateway, None)
+    assert sorted(rows for _, rows in before.values()) == [["charge", "fee"], ["payout_failure"]]
+
+    merchant = await gateway.services.keys.merchant("Bob's shop")
+    other = await gateway.key(merchant=merchant)
+    finance = await gateway.key("restricted", scopes=("finance:read",))
+    assert await _seen(gateway, finance) == before
+    assert await _seen(gateway, None) == before
+    assert await _seen(gateway, other) == {}
+    for payout_id in before:
+        assert code_of(await gateway.get(f"/v1/payouts/{payout_id}", key=other))[0] == 404
+    assert (await gateway.get("/v1/reconciliation", key=other)).json()["data"] == []
+    path = f"/v1/reconciliation/{stranger['id']}"
+    assert code_of(await gateway.get(path, key=other))[0] == 404
+    answer = await gateway.post(f"{path}/resolve", {"note": "not mine"}, key=other)
+    assert code_of(answer)[0] == 404
+    assert (await gateway.get(path, key=finance)).json()["status"] == "open"
+
+    # What comes now is nobody's: for the secret keys of all.
+    await read(gateway, [line("bt_y", "charge", 700, payout_id="po_3")], payout(700, name="po_3"))
+    for key, found in ((None, 1), (other, 1), (finance, 0)):
+        assert len(set(await _seen(gateway, key)) - set(before)) == found
+
+
+async def _seen(gateway: Gateway, key: str | None) -> dict[str, tuple[int, list[str]]]:
+    """Payouts by id: their amount, and the kinds in the statement."""
+    found = {}
+    for one in (await gateway.get("/v1/payouts", key=key)).json()["data"]:
+        told = (await gateway.get(f"/v1/payouts/{one['id']}", key=key)).json()
+        found[one["id"]] = (one["amount"], [row["kind"] for row in told["rows"]])
+    return found
 
 
 async def test_payments_are_paid_out_with_their_payout(gateway: Gateway) -> None:
