@@ -91,24 +91,29 @@ def available(account: Account) -> dict[str, list[Object]]:
     return ready
 
 
-def pay_out(account: Account, currency: str | None = None) -> list[Object]:
-    """Bundle what is available into one paid payout per currency with a positive sum."""
+def pay_out(
+    account: Account, currency: str | None = None, *, automatic: bool = True
+) -> list[Object]:
+    """Bundle what is available into one paid payout per currency with a positive sum. Of one that
+    is not `automatic`, made by hand, the API will not tell what it holds."""
     payouts = []
     for code, bundle in available(account).items():
         total = sum(item["net"] for item in bundle)
         if total > 0 and currency in (None, code):
-            payouts.append(_payout(account, total, code, bundle))
+            payouts.append(_payout(account, total, code, bundle, automatic))
     return payouts
 
 
-def _payout(account: Account, total: int, currency: str, bundle: list[Object]) -> Object:
+def _payout(
+    account: Account, total: int, currency: str, bundle: list[Object], automatic: bool
+) -> Object:
     made = account.add(
         "payout",
         amount=total,
         application_fee=None,
         application_fee_amount=None,
         arrival_date=account.now(),
-        automatic=True,
+        automatic=automatic,
         balance_transaction=None,
         currency=currency,
         description="STRIPE PAYOUT",
@@ -120,7 +125,7 @@ def _payout(account: Account, total: int, currency: str, bundle: list[Object]) -
         method="standard",
         original_payout=None,
         payout_method=None,
-        reconciliation_status="completed",
+        reconciliation_status="completed" if automatic else "not_applicable",
         reversed_by=None,
         source_type="card",
         statement_descriptor=None,

@@ -10,11 +10,13 @@ from typing import Any
 from sandbox.stripe import endpoints, intents, refunds, sessions
 from sandbox.stripe import parameters as p
 from sandbox.stripe.account import EVENTS_SHOWN, Account, Object
+from sandbox.stripe.errors import StripeError
 from sandbox.stripe.listing import page, within
 from sandbox.stripe.schema import Check
 
 Ids = Mapping[str, Any]
 Run = Callable[[Account, Ids, Object], Object]
+BY_HAND = "Balance transaction history can only be filtered on automatic transfers, not manual."
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def _list_line_items(account: Account, ids: Ids, params: Object) -> Object:
 
 def _list_transactions(account: Account, ids: Ids, params: Object) -> Object:
     payout = params.get("payout")
+    known = account.find(payout or "")
+    if known is not None and not known.get("automatic", True):
+        raise StripeError(BY_HAND)
 
     def matches(item: Object) -> bool:
         held_by = account.payout_of.get(item["id"])

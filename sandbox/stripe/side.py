@@ -131,15 +131,18 @@ class StripeSide:
 
     async def payout(self, **options: Any) -> dict[str, Any]:
         """Pay out what is available (two days after it came in), one payout per currency, each for
-        a `fee`; or let the bank return the payout `id`."""
+        a `fee`, by hand with `automatic` false; or let the bank return the payout `id`."""
         await self.tick()
         if "id" in options:
             known = self.account.find(str(options["id"]))
             if known is None or known["object"] != "payout" or known["status"] == "failed":
                 raise ControlError("id must be a payout that has not failed")
             return balance.fail(self.account, known)
-        currency = options.get("currency")
-        made = balance.pay_out(self.account, str(currency).lower() if currency else None)
+        currency, automatic = options.get("currency"), options.get("automatic", True)
+        if type(automatic) is not bool:
+            raise ControlError("automatic must be true or false")
+        code = str(currency).lower() if currency else None
+        made = balance.pay_out(self.account, code, automatic=automatic)
         if not made:
             raise ControlError("nothing is available yet: money is two days after it came in")
         for payout in made if options.get("fee") else ():

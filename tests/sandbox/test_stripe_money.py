@@ -234,6 +234,20 @@ def test_a_payout_that_costs_something(sandbox: RunningSandbox, api: StripeApi) 
     assert totals(sandbox)["payout"] == -5113
 
 
+def test_what_a_payout_by_hand_holds_is_not_told(sandbox: RunningSandbox, api: StripeApi) -> None:
+    api.paid()
+    sandbox.control("clock", advance_seconds=2 * 86_400)
+    sandbox.control("payout", 400, provider="stripe", automatic="no")
+    payout = sandbox.control("payout", provider="stripe", automatic=False)["data"][0]
+    assert (payout["automatic"], payout["reconciliation_status"]) == (False, "not_applicable")
+    answer = api.send("GET", "balance_transactions", {"payout": payout["id"]})
+    assert answer.status_code == 400
+    assert "not manual" in answer.json()["error"]["message"]
+    booked = api.get("balance_transactions", type="payout")["data"]
+    assert [entry["source"] for entry in booked] == [payout["id"]]
+    sandbox.control("payout", 400, provider="stripe")  # it is gone, whatever it was
+
+
 def test_a_payout_that_the_bank_returns_goes_out_again(
     sandbox: RunningSandbox, api: StripeApi
 ) -> None:
