@@ -64,9 +64,13 @@ async def _settle(since: datetime, until: datetime, ahead: timedelta) -> dict[st
             moved = timedelta() if provider.mode == "live" else ahead
             complete = services.ctx.now() + moved - provider.report_lag
             try:
-                await read(services.ctx, provider, since, min(until, complete))
+                unread = await read(services.ctx, provider, since, min(until, complete))
             except ProviderError as error:
                 counts[provider.name] = error.detail
+                continue
+            if unread:
+                one = unread[0]
+                counts[provider.name] = f"payout {one.payout_id}: {one.why.detail}"
             else:
                 found = await open_differences(services.store.database, provider.name)
                 counts[provider.name] = found

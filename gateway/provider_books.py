@@ -63,7 +63,8 @@ class ProviderPayout(msgspec.Struct, frozen=True):
     """Money that the provider sent to the bank: `amount`, positive, in minor units of `currency`.
 
     `transaction_id` is its own line in the books, whose gross is −`amount`. `balance_after` is what
-    stayed behind in that currency, where the provider tells. No adapter tells the rest, which its
+    stayed behind in that currency, where the provider tells. `itemized`: whether a provider that
+    names the lines of its payouts names those of this one. No adapter tells the rest, which its
     lines in the books do: `fee`, what the provider took for it besides, and when it came back into
     the balance (`returned_at`), with how much (`returned`).
     """
@@ -76,9 +77,24 @@ class ProviderPayout(msgspec.Struct, frozen=True):
     arrives_at: datetime | None = None
     transaction_id: str | None = None
     balance_after: int | None = None
+    itemized: bool = True
     fee: int = 0
     returned_at: datetime | None = None
     returned: int | None = None
+
+
+#: How much of the past is read again, where the adapter does not say.
+REPORT_OVERLAP = timedelta(days=14)
+
+
+@runtime_checkable
+class ClearsWithin(Protocol):
+    """Knows how late a line may appear under an old date."""
+
+    @property
+    def report_overlap(self) -> timedelta:
+        """The books of older time than this do not change any more."""
+        ...
 
 
 @runtime_checkable

@@ -44,7 +44,13 @@ from gateway.provider import (
     ProviderPlugin,
     RegisteredWebhook,
 )
-from gateway.provider_books import ListsTransactions, ProviderPayout, ProviderTransaction
+from gateway.provider_books import (
+    REPORT_OVERLAP,
+    ClearsWithin,
+    ListsTransactions,
+    ProviderPayout,
+    ProviderTransaction,
+)
 from gateway.records import Call, CancelCall, CaptureCall, ConfirmCall, CreateCall, RefundCall
 from gateway.routing import AUTO
 
@@ -145,6 +151,12 @@ class Provider:
         """How far behind its own books may be; None where it does not show them."""
         adapter = self.adapter
         return adapter.report_lag if isinstance(adapter, ListsTransactions) else None
+
+    @property
+    def report_overlap(self) -> timedelta:
+        """How much of the past of its books has to be read again."""
+        adapter = self.adapter
+        return adapter.report_overlap if isinstance(adapter, ClearsWithin) else REPORT_OVERLAP
 
     @property
     def names_payout_lines(self) -> bool:

@@ -1,6 +1,6 @@
 """What settlement asks of the store, as a part of gateway.ports.Transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +27,13 @@ class Sight(msgspec.Struct, frozen=True):
     nobodys: bool
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A time, both ends included."""
+
+    since: datetime
+    until: datetime
+
+
 class Books(msgspec.Struct, frozen=True):
     """A payment: what we know of it, and what stands in the provider's books."""
 
@@ -48,8 +55,20 @@ class SettlementTransactions(Protocol):
         """Store a payout; True when it is new."""
         ...
 
-    async def allot(self, side: Side, payout: ProviderPayout) -> None:
-        """Put all that had come in by then, and was in no earlier payout, into this one."""
+    async def pending_payouts(self, side: Side) -> Mapping[str, datetime]:
+        """The stored payouts that may still arrive or fail, with the time of each."""
+        ...
+
+    async def allot(self, side: Side, payout: ProviderPayout) -> Sequence[ProviderPayout]:
+        """Put all that had come in by then, and was in no earlier payout, into this new one.
+        Returns it and the later ones that lost lines to it."""
+        ...
+
+    async def place(
+        self, side: Side, span: Span, read_before: Span | None
+    ) -> Sequence[ProviderPayout]:
+        """Put lines of `span` that are in no payout into the stored ones that they precede, but
+        for those of a time that was `read_before`. Returns the payouts that have got any."""
         ...
 
     async def book_payout(self, side: Side, payout_id: str, at: datetime) -> None:
@@ -58,6 +77,10 @@ class SettlementTransactions(Protocol):
 
     async def mark_settled(self, side: Side, payout: ProviderPayout) -> None:
         """Note on our own lines which payout they were paid out with."""
+        ...
+
+    async def mark_booked_late(self, payments: Sequence[Payment]) -> None:
+        """The same for what we booked of these payments after their payouts had been read."""
         ...
 
     async def to_settle(self, side: Side, since: datetime, until: datetime) -> Sequence[Payment]:

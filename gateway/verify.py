@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.bookkeeping import Line, Posting, ledger_id, postings
+from gateway.expectations import Payment
 from gateway.facts import Recorded
 from gateway.movements import Movement, moved
 from gateway.order import OrderState, OrderTerms, order_columns
@@ -234,4 +235,8 @@ async def repair(
         times = [movement.at for movement in movements if movement.at]
         unbooked = not await tx.is_booked(merchant_id, order_id)
         at = min(now, max(times, default=now)) if unbooked else now
-        return await tx.book(order, movements, at, first=unbooked, backdated=at < now)
+        booked = await tx.book(order, movements, at, first=unbooked, backdated=at < now)
+        if booked:  # perhaps of what was paid out long ago
+            names = sorted({movement.payment_id for movement in movements})
+            await tx.mark_booked_late([Payment(merchant_id, order_id, name) for name in names])
+        return booked

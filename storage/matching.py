@@ -14,7 +14,8 @@ from gateway.provider_books import ProviderTransaction
 from gateway.settlement import Found, Matching
 from gateway.settlement_store import Books, Side, Sight
 from storage import tables as t
-from storage.settlement import ReadingTransaction, own, record_of
+from storage.allotting import AllottingTransaction
+from storage.settlement import own, record_of
 from storage.visibility import seen
 
 _decode_fact = msgspec.json.Decoder(Fact).decode
@@ -23,7 +24,7 @@ Key = tuple[str, str]
 MACHINE = "settlement"
 
 
-class SettlementTransaction(ReadingTransaction):
+class SettlementTransaction(AllottingTransaction):
     """gateway.settlement_store.SettlementTransactions."""
 
     async def to_settle(self, side: Side, since: datetime, until: datetime) -> Sequence[Payment]:

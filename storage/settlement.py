@@ -3,17 +3,17 @@
 They are compared with ours in storage/matching.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select, tuple_, update
 
 from gateway.account_books import failure_key, payout_key
+from gateway.expectations import Payment
 from gateway.ids import dated_id
 from gateway.provider_books import ProviderPayout, ProviderTransaction
-from gateway.settlement import opening
 from gateway.settlement_store import Side
 from storage import tables as t
 from storage.account_books import AccountBooksTransaction
@@ -145,6 +145,12 @@ class ReadingTransaction(AccountBooksTransaction):
             "brought_forward": 0,
             "read_at": at,
         }
+        if not payout.itemized:  # the only line that is known to be in it
+            await self._execute(
+                update(t.provider_records)
+                .where(*own(t.provider_records, side), r.id == (payout.transaction_id or ""))
+                .values(payout_id=payout.id)
+            )
         insert = self._insert(t.provider_payouts).values(row)
         made = await self._execute(insert.on_conflict_do_nothing())
         if made.rowcount == 1:
@@ -157,102 +163,85 @@ class ReadingTransaction(AccountBooksTransaction):
         )
         return False
 
-    async def allot(self, side: Side, payout: ProviderPayout) -> None:
-        """Of a provider that does not tell what a payout consists of: all that had come in by then
-        and was in no earlier one; and what the one before had left in the balance."""
-        c = t.provider_records.c
-        p = t.provider_payouts.c
-        before = (
-            await self._execute(
-                select(t.provider_payouts)
-                .where(
-                    *own(t.provider_payouts, side), p.currency == payout.currency, p.at < payout.at
-                )
-                .order_by(p.at.desc(), p.id.desc())
-                .limit(1)
-            )
-        ).first()
-        if before is not None:
-            brought = await self._left_by(side, before)
-        else:
-            brought = await self._opening(side, payout.currency)
-        await self._execute(
-            update(t.provider_payouts)
-            .where(*own(t.provider_payouts, side), p.provider_payout_id == payout.id)
-            .values(brought_forward=brought)
-        )
-        await self._execute(
-            update(t.provider_records)
-            .where(
-                *own(t.provider_records, side),
-                c.currency == payout.currency,
-                c.at <= payout.at,
-                c.payout_id == "",
-                or_(c.kind != "payout", c.id == (payout.transaction_id or "")),
-            )
-            .values(payout_id=payout.id)
-        )
-
-    async def _opening(self, side: Side, currency: str) -> int:
-        """What was in the balance before the first line that we have read, where that is told."""
-        c = t.provider_records.c
-        its = (*own(t.provider_records, side), c.currency == currency)
-        earliest = select(func.min(c.at)).where(*its).scalar_subquery()
-        rows = await self._execute(select(t.provider_records).where(*its, c.at == earliest))
-        return opening(record_of(row) for row in rows)
-
-    async def _left_by(self, side: Side, payout: Row[Any]) -> int:
-        """What a payout left in the balance: as told, or as its lines come to."""
-        if payout.balance_after is not None:
-            return int(payout.balance_after)
-        c = t.provider_records.c
-        total = await self._connection.scalar(
-            select(func.coalesce(func.sum(c.net), 0)).where(
-                *own(t.provider_records, side),
-                c.payout_id == payout.provider_payout_id,
-                c.kind != "payout",
+    async def pending_payouts(self, side: Side) -> Mapping[str, datetime]:
+        """The stored payouts that may still arrive or fail, with the time of each."""
+        c = t.provider_payouts.c
+        rows = await self._execute(
+            select(c.provider_payout_id, c.at).where(
+                *own(t.provider_payouts, side), c.status == "pending"
             )
         )
-        return int(payout.brought_forward + (total or 0) - payout.amount - (payout.fee or 0))
+        return {row.provider_payout_id: row.at for row in rows}
 
     async def mark_settled(self, side: Side, payout: ProviderPayout) -> None:
         """Note on our own lines which payout they were paid out with. Their amounts stay."""
         b, r = t.balance_transactions.c, t.provider_records.c
         inside = (*own(t.provider_records, side), r.payout_id == payout.id)
-        paid_out = {"payout_id": payout.id, "settled_at": payout.arrives_at or payout.at}
-        unmarked = (
-            b.provider == side.provider,
-            b.livemode == side.livemode,
-            b.payout_id.is_(None),
-        )
-        booked = b.provider_balance_id == r.id
-        named = (b.provider_id == r.object_id) & b.type.in_((r.kind, "conversion"))
-        await self._execute(
-            update(t.balance_transactions)
-            .where(
-                *inside,
-                *unmarked,
-                r.payment_id != "",
-                b.merchant_id == r.merchant_id,
-                b.order_id == r.order_id,
-                b.payment_id == r.payment_id,
-                booked | named,
-            )
-            .values(**paid_out, available_at=func.coalesce(b.available_at, r.available_at))
-        )
+        await self._mark(*inside)
         ids = select(r.id).where(*inside, or_(r.payment_id == "", r.kind == "fee"))
         back = select(r.object_id).where(*inside, r.kind == "payout_failure")
         returned = [failure_key(name) for name in (await self._execute(back)).scalars()]
         await self._execute(
             update(t.balance_transactions)
             .where(
-                *unmarked,
+                b.provider == side.provider,
+                b.livemode == side.livemode,
+                b.payout_id.is_(None),
                 b.merchant_id.in_(select(t.merchants.c.id)),
                 b.order_id.is_(None),
                 b.provider_balance_id.in_(ids) | b.key.in_([payout_key(payout.id), *returned]),
             )
-            .values(**paid_out)
+            .values(payout_id=payout.id, settled_at=payout.arrives_at or payout.at)
         )
+
+    async def mark_booked_late(self, payments: Sequence[Payment]) -> None:
+        """The same for what we booked of these payments after their payouts had been read."""
+        r = t.provider_records.c
+        keys = [(p.merchant_id, p.payment_id) for p in payments]
+        await self._mark(tuple_(r.merchant_id, r.payment_id).in_(keys))
+
+    async def _mark(self, *which: ColumnElement[bool]) -> None:
+        """Note the payout on the orders' lines that some records are the booking of.
+
+        They have the record's id; or, where our fact did not tell it, the name of what moved the
+        money, or are those that the record was matched with. (That name alone is not enough: the
+        conversions of a refund and of its return have the same.)
+        """
+        b, r, p = t.balance_transactions.c, t.provider_records.c, t.provider_payouts.c
+        named = (b.provider_id == r.object_id) | (r.movement == r.kind + ":" + b.provider_id)
+        unbooked = (b.provider_balance_id == "") & b.type.in_((r.kind, "conversion"))
+        await self._execute(
+            update(t.balance_transactions)
+            .where(
+                *which,
+                *(p[name] == r[name] for name in ("account", "provider", "livemode")),
+                p.provider_payout_id == r.payout_id,
+                r.payment_id != "",
+                *(b[name] == r[name] for name in (*_OWNER, "provider", "livemode")),
+                b.payout_id.is_(None),
+                (b.provider_balance_id == r.id) | (unbooked & named),
+            )
+            .values(
+                payout_id=r.payout_id,
+                settled_at=func.coalesce(p.arrives_at, p.at),
+                available_at=func.coalesce(b.available_at, r.available_at),
+            )
+        )
+
+    async def _unmark(self, side: Side, payouts: Sequence[str]) -> None:
+        """Forget which of our lines were paid out with these."""
+        b = t.balance_transactions.c
+        if payouts:
+            await self._execute(
+                update(t.balance_transactions)
+                .where(
+                    b.merchant_id.in_(select(t.merchants.c.id)),
+                    b.provider == side.provider,
+                    b.livemode == side.livemode,
+                    b.payout_id.in_(payouts),
+                )
+                .values(payout_id=None, settled_at=None)
+            )
 
 
 _OWNER = ("merchant_id", "order_id", "payment_id")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, case, exists, func, select
+from sqlalchemy import Row, and_, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.settlement import Statement, StatementRow, explain
@@ -46,7 +46,7 @@ class SettlementQueries:
         provider: str | None = None,
         currency: str | None = None,
     ) -> tuple[list[PayoutResource], str | None]:
-        """Payouts with a line of theirs in it, newest first."""
+        """Payouts with a line of theirs in it, or their own by all that is known, newest first."""
         c = t.provider_payouts.c
         query = select(t.provider_payouts).where(*_visible_payout(sight, livemode))
         if provider is not None:
@@ -255,7 +255,9 @@ def _visible_payout(sight: Sight, livemode: bool) -> tuple[Any, ...]:
             seen(sight, r, r.id),
         )
     )
-    return c.livemode == livemode, own
+    # Of one that nobody explains, the lines are not known, but perhaps whose it must be.
+    its = c.merchant_id.in_([merchant for merchant in merchants if merchant])
+    return c.livemode == livemode, or_(its, own)
 
 
 def _payout(row: Row[Any]) -> PayoutResource:

@@ -139,6 +139,7 @@ class PayPalAdapter:
         return self._notifications.events(since, until)
 
     report_lag = settlement.REPORT_LAG
+    report_overlap = settlement.REPORT_OVERLAP
     names_payout_lines = False
 
     def list_transactions(

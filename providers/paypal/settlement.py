@@ -14,6 +14,8 @@ from providers.paypal.mapping import moment, money_of
 from providers.paypal.resources import TransactionInfo
 
 REPORT_LAG = timedelta(hours=3)
+#: An eCheck takes up to six business days, and holidays, to clear; it keeps its old date.
+REPORT_OVERLAP = timedelta(days=14)
 LONGEST = timedelta(days=31)
 _NARROWEST = timedelta(seconds=2)
 _TOO_MANY = "RESULTSET_TOO_LARGE"

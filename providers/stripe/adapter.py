@@ -117,6 +117,8 @@ class StripeAdapter:
 
     #: A balance transaction is there as soon as the balance has changed; the clocks may differ.
     report_lag = timedelta(minutes=5)
+    #: And under its date; only the lines of a young payout may come later than the payout.
+    report_overlap = timedelta(days=5)
     names_payout_lines = True
 
     def list_transactions(

@@ -118,11 +118,12 @@ async def payouts(
             at=_time(payout.created),
             arrives_at=None if payout.arrival_date is None else _time(payout.arrival_date),
             transaction_id=payout.balance_transaction,
+            itemized=payout.automatic,
         )
 
 
 async def payout_lines(client: Client, payout_id: str) -> AsyncIterator[ProviderTransaction]:
-    """What a payout consists of. Of one that was made by hand, Stripe does not tell."""
+    """What an automatic payout consists of. Asked about one made by hand, Stripe refuses."""
     async for line in client.walk(Line, "balance_transactions", payout=payout_id, expand=_EXPAND):
         if line.type != "payout":
             yield msgspec.structs.replace(transaction(line), payout_id=payout_id)

@@ -1,12 +1,17 @@
 """`gateway settle`: reads what the providers report by now, and says what is open."""
 
+import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import func, select, text
 
+from gateway.errors import Unavailable
 from gateway.provider_books import ProviderTransaction
 from gateway.settlement import match
 from gateway.settlement_store import Side
+from providers.stripe.adapter import StripeAdapter
 from storage import tables as t
 from tests.faults.stage import Gateway, House
 from tests.finance.test_settlement_job import move, sell, settle
@@ -39,6 +44,22 @@ async def test_settle_says_which_books_cannot_be_read(store_house: House, gatewa
     code, lines = await run(store_house, "settle")
     assert code == 1
     assert [line["provider"] for line in lines if "why" in line] == ["stripe"]
+
+
+async def test_settle_names_a_payout_that_cannot_be_explained(
+    store_house: House, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(_: StripeAdapter, payout_id: str) -> AsyncIterator[ProviderTransaction]:
+        raise Unavailable(f"no sense in {payout_id}")
+
+    await sell(gateway, "stripe", 1)
+    await move(gateway, days=3)
+    await gateway.sandbox.control("payout", provider="stripe")
+    monkeypatch.setattr(StripeAdapter, "payout_transactions", odd)
+    code, lines = await run(store_house, "settle", "--ahead", "4")
+    assert code == 1
+    (why,) = (str(line["why"]) for line in lines if "why" in line)
+    assert re.fullmatch("payout (po_.*): no sense in \\1", why)
 
 
 async def test_verify_proves_what_payouts_posted(store_house: House, gateway: Gateway) -> None:

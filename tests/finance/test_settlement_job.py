@@ -2,6 +2,7 @@
 unit, what was planted is listed, and nothing besides."""
 
 from collections import Counter
+from collections.abc import Sized
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import delete, event, func, select
 
 from gateway.inbox import DEFAULT_ACCOUNT
-from gateway.provider_books import ProviderPayout
+from gateway.provider_books import ProviderPayout, ProviderTransaction
 from gateway.registry import Provider
 from gateway.settlement import Statement, statement
 from gateway.settlement_store import Side
@@ -391,6 +392,65 @@ async def test_more_payments_take_no_more_statements(gateway: Gateway) -> None:
         counted.append(len(statements))
     assert counted[0] == counted[1] > 0
     assert len(await exceptions(gateway)) == 7
+
+
+async def test_lines_of_nobody_are_compared_in_batches(either: Gateway) -> None:
+    """An account may sell elsewhere as well, and a statement takes so many parameters only."""
+    gateway, number = either, 1000
+    side, until = Side(DEFAULT_ACCOUNT, "stripe", livemode=False), gateway.clock.now()
+    lines = [
+        ProviderTransaction(
+            id=f"txn_{index}", kind="charge", gross=100, fee=0, net=100, currency="USD",
+            at=until - timedelta(minutes=index), object_id=f"ch_{index}",
+        )
+        for index in range(number)
+    ]  # fmt: skip
+    for start in range(0, number, 200):
+        async with gateway.services.store.transaction() as tx:
+            await tx.save_records(side, lines[start : start + 200], until)
+    most = 0
+
+    def count(_c: object, _k: object, _s: object, given: Sized, _x: object, many: bool) -> None:
+        nonlocal most
+        most = max(most, 0 if many else len(given))
+
+    engine = gateway.services.store.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", count)
+    for _ in range(2):  # again: nothing changes
+        await compare(gateway.services.ctx, side, until - timedelta(days=5), until)
+        assert await exceptions(gateway) == [("stripe", "out_of_band", "")] * number
+    event.remove(engine, "before_cursor_execute", count)
+    assert 200 < most < 300
+    n = t.settlement_notes.c
+    async with gateway.services.store.database.read() as connection:
+        noted = await connection.execute(select(n.action, func.count()).group_by(n.action))
+        assert [tuple(row) for row in noted] == [("found", number)]
+
+
+async def test_a_payout_by_hand_and_what_comes_after_it(either: Gateway) -> None:
+    """Stripe refuses to tell what it holds; the job goes on, and finance sees the payout."""
+    gateway = either
+    await sell(gateway, "stripe", 1)
+    await move(gateway, days=3)
+    made = await gateway.sandbox.control("payout", provider="stripe", automatic=False)
+    await sell(gateway, "stripe", 1, "after")
+    await move(gateway, days=3)
+    await gateway.sandbox.control("payout", provider="stripe")
+    await move(gateway, hours=1)
+    ctx = gateway.services.ctx
+    async with ctx.store.transaction() as tx:
+        await tx.enqueue("", "settle", "stripe", ctx.now())
+    await gateway.work()
+    payouts = (await gateway.http.get("/v1/payouts")).json()["data"]
+    told = {}
+    for payout in payouts:
+        found = (await gateway.http.get(f"/v1/payouts/{payout['id']}")).json()
+        told[payout["provider_payout_id"]] = [row["kind"] for row in found["rows"]]
+    assert told.pop(made["data"][0]["id"]) == ["unexplained"]
+    assert list(told.values()) == [["charge"]]
+    assert await clearing(gateway) == await at_providers(gateway) == {}
+    assert await exceptions(gateway) == []
+    await proven(gateway)
 
 
 async def test_an_exception_goes_when_its_cause_does(gateway: Gateway) -> None:

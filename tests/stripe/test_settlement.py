@@ -128,6 +128,10 @@ async def test_a_payout_and_its_lines(adapter: StripeAdapter, fake: FakeStripe) 
     fake.will({"data": [payout], "has_more": False})
     (told,) = [payout async for payout in adapter.list_payouts(SINCE, SINCE)]
     assert (told.id, told.amount, told.currency, told.status) == ("po_1", 5213, "USD", "pending")
+    assert told.itemized
+    fake.will({"data": [payout | {"automatic": False}], "has_more": False})
+    (by_hand,) = [payout async for payout in adapter.list_payouts(SINCE, SINCE)]
+    assert not by_hand.itemized
     own = booked(id="txn_9", type="payout", amount=-5213, fee=0, net=-5213, source="po_1")
     fake.will({"data": [own, booked()], "has_more": False})
     found = [line async for line in adapter.payout_transactions("po_1")]
