@@ -33,11 +33,12 @@ class AllottingTransaction(ReadingTransaction):
             c.at <= payout.at,
             or_(c.kind != "payout", c.id == (payout.transaction_id or "")),
         )
-        its = possible if before is None else (*possible, or_(c.payout_id == "", c.at > before.at))
-        lost = select(c.payout_id).where(*its, c.payout_id.not_in(["", payout.id])).distinct()
-        losers = sorted((await self._execute(lost)).scalars())
+        since = () if before is None else (c.at > before.at,)
+        taken = select(c.payout_id).where(*possible, *since, c.payout_id.not_in(["", payout.id]))
+        losers = sorted((await self._execute(taken.distinct())).scalars())
         await self._unmark(side, losers)
-        await self._execute(update(t.provider_records).where(*its).values(payout_id=payout.id))
+        for its in ((*possible, *since), (*possible, c.payout_id == "")):
+            await self._execute(update(t.provider_records).where(*its).values(payout_id=payout.id))
         await self._carry(side, row, losers)
         return [payout, *[payout_of(await self._payout_row(side, name)) for name in losers]]
 

@@ -88,6 +88,7 @@ async def allotted(gateway: Gateway) -> dict[str, str | None]:
         [(40, 25), (7, 0), (30, 15), (20, 5), (10, 0)],
         [(12, 0), (40, 12)],  # `--from` long ago
         [(12, 0), (40, 31), (31, 12)],
+        [(31, 0), (40, 31)],  # which brings lines only
     ],
 )
 async def test_the_order_of_reading_does_not_matter(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ from gateway.registry import (
     discover,
     open_providers,
 )
+from providers.paypal.adapter import PayPalAdapter
+from providers.stripe.adapter import StripeAdapter
 from tests.gateway.build import DUE, FIRST, captured
 from tests.gateway.stage import CHECKOUT, AbleAdapter, Adapter, Plugin, provider
 
@@ -171,6 +174,18 @@ def providers() -> Providers:
     narrow = Plugin("euros", currencies=frozenset({"EUR"}))
     live = Provider(Plugin("real"), Adapter(), "live", lambda *_: None)
     return Providers([provider(), provider(plugin=narrow), live])
+
+
+def test_how_much_of_the_past_is_read_again() -> None:
+    """As much as may change late; where nobody says how much that is, rather too much."""
+
+    class Prompt(Adapter):
+        report_overlap = timedelta(days=1)
+
+    assert provider(Prompt()).report_overlap == timedelta(days=1)
+    assert provider(Adapter()).report_overlap == timedelta(days=14)
+    assert StripeAdapter.report_overlap < PayPalAdapter.report_overlap
+    assert PayPalAdapter.report_overlap >= timedelta(days=10), "six business days and holidays"
 
 
 def test_a_mapping_by_name(providers: Providers) -> None:
