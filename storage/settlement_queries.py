@@ -256,7 +256,7 @@ def _visible_payout(sight: Sight, livemode: bool) -> tuple[Any, ...]:
         )
     )
     # Of one that nobody explains, the lines are not known, but perhaps whose it must be.
-    its = c.merchant_id.in_([merchant for merchant in merchants if merchant])
+    its = c.merchant_id == sight.merchant_id
     return c.livemode == livemode, or_(its, own)
 
 
