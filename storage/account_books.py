@@ -173,13 +173,15 @@ class AccountBooksTransaction(BookkeepingTransaction):
         if not postings:
             return
         arrived = arrival_id(side.provider, payout.id, payout.at, booked.times)
+        arrives = payout.arrives_at or payout.at
+        occurred = arrives if payout.status == "paid" else payout.returned_at or at
         common = {"merchant_id": merchant_id, "livemode": side.livemode, "created_at": at}
         transaction = common | {
             "id": arrived,
             "balance_transaction_id": line,
             "order_id": None,
             "type": PAID,
-            "occurred_at": payout.arrives_at or payout.at,
+            "occurred_at": occurred,
         }
         entries = [
             common

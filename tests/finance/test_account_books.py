@@ -261,6 +261,8 @@ async def test_a_payout_comes_back_when_it_came_back(gateway: Gateway) -> None:
     assert after == before
     late = (await gateway.get("/v1/periods/2026-01")).json()["late"]
     assert "payout_failure" not in {row["kind"] for row in late}
+    entries = (await gateway.get("/v1/ledger/entries", account="bank:USD")).json()["data"]
+    assert [entry["occurred_at"][:7] for entry in entries] == ["2026-02", "2026-01"]
     assert await wrong(gateway) == []
 
 
