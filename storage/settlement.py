@@ -118,7 +118,32 @@ class ReadingTransaction(AccountBooksTransaction):
                 found = found or by_id.get(name)
             if found is not None:
                 owners[line.id] = found
+        await self._own_conversions(side, lines, owners)
         return owners
+
+    async def _own_conversions(
+        self,
+        side: Side,
+        lines: Sequence[ProviderTransaction],
+        owners: dict[str, tuple[str, str, str]],
+    ) -> None:
+        """What converts a line is whose that is, also where we know the line by another name."""
+        left = [line for line in lines if line.kind == "conversion" and line.id not in owners]
+        if not left:
+            return
+        r = t.provider_records.c
+        rows = await self._execute(
+            select(r.id, r.merchant_id, r.order_id, r.payment_id).where(
+                *own(t.provider_records, side),
+                r.id.in_(sorted({line.object_id for line in left})),
+                r.payment_id != "",
+            )
+        )
+        stored = {row.id: (row.merchant_id, row.order_id, row.payment_id) for row in rows}
+        for line in left:
+            owner = owners.get(line.object_id) or stored.get(line.object_id)
+            if owner is not None:
+                owners[line.id] = owner
 
     async def save_payout(self, side: Side, payout: ProviderPayout, at: datetime) -> bool:
         """Store a payout; True when it is new. One that came back has failed, whatever is said."""

@@ -391,7 +391,7 @@ async def test_more_payments_take_no_more_statements(gateway: Gateway) -> None:
         event.remove(engine, "before_cursor_execute", counting)
         counted.append(len(statements))
     assert counted[0] == counted[1] > 0
-    assert len(await exceptions(gateway)) == 7
+    assert len(await exceptions(gateway)) == 6  # of the first one the order was told meanwhile
 
 
 async def test_lines_of_nobody_are_compared_in_batches(either: Gateway) -> None:
