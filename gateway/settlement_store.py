@@ -65,10 +65,11 @@ class SettlementTransactions(Protocol):
         ...
 
     async def place(
-        self, side: Side, span: Span, read_before: Span | None
+        self, side: Side, span: Span, read_before: Span | None, started: datetime
     ) -> Sequence[ProviderPayout]:
-        """Put lines of `span` that are in no payout into the stored ones that they precede, but
-        for those of a time that was `read_before`. Returns the payouts that have got any."""
+        """Put lines of `span` that are in no payout, or are new since `started`, into the stored
+        ones that they precede, but for those of a time that was `read_before`. Returns the
+        payouts that have got or lost any."""
         ...
 
     async def book_payout(self, side: Side, payout_id: str, at: datetime) -> None:

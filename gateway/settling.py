@@ -92,7 +92,7 @@ async def read(
 
     What is in one payout does not stop the rest: those of which it cannot be read are returned.
     """
-    side = Side(DEFAULT_ACCOUNT, provider.name, provider.mode == "live")
+    side, started = Side(DEFAULT_ACCOUNT, provider.name, provider.mode == "live"), ctx.now()
     async with ctx.store.transaction() as tx:
         pending = await tx.pending_payouts(side)
         cursor = await tx.cursor(DEFAULT_ACCOUNT, provider.name, _CURSOR)
@@ -109,7 +109,7 @@ async def read(
         if why is not None:
             unread.append(Unread(payout.id, why))
     if not provider.names_payout_lines:
-        await _place(ctx, provider, side, Span(since, until), cursor)
+        await _place(ctx, provider, side, Span(since, until), cursor, started)
     await compare(ctx, side, since, until)
     return unread
 
@@ -153,7 +153,12 @@ async def _read_payout(
 
 
 async def _place(
-    ctx: Context, provider: Provider, side: Side, span: Span, cursor: str | None
+    ctx: Context,
+    provider: Provider,
+    side: Side,
+    span: Span,
+    cursor: str | None,
+    started: datetime,
 ) -> None:
     """What was read of a time that nobody had read before goes into the payouts of that time.
 
@@ -165,7 +170,7 @@ async def _place(
         end = datetime.fromisoformat(cursor)
         read_before = Span(end - provider.report_overlap, end)
     async with ctx.store.transaction() as tx:
-        for payout in await tx.place(side, span, read_before):
+        for payout in await tx.place(side, span, read_before, started):
             await tx.book_payout(side, payout.id, ctx.now())
             await tx.mark_settled(side, payout)
 

@@ -4,10 +4,22 @@ The books are not always read in order: `gateway settle` may read last week whil
 with last month. What is in a payout must not depend on that.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence, Set
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, case, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from gateway.provider_books import ProviderPayout
 from gateway.settlement import opening
@@ -15,6 +27,9 @@ from gateway.settlement_store import Side, Span
 from storage import tables as t
 from storage.account_books import payout_of
 from storage.settlement import ReadingTransaction, own, record_of
+
+#: The advisory locks of this on PostgreSQL (on SQLite there is one writer anyway).
+_LOCK = 7_305_011
 
 
 class AllottingTransaction(ReadingTransaction):
@@ -24,6 +39,7 @@ class AllottingTransaction(ReadingTransaction):
         """Of a provider that does not tell what a payout consists of: to a new one, all that came
         in since the one before it, and what had cleared late for that one. A later payout has had
         to answer for this time, if it was read first: it gives up what is not its own."""
+        await self._lock_allotting(side)
         c = t.provider_records.c
         row = await self._payout_row(side, payout.id)
         before = await self._payout_before(side, row)
@@ -34,22 +50,21 @@ class AllottingTransaction(ReadingTransaction):
             or_(c.kind != "payout", c.id == (payout.transaction_id or "")),
         )
         since = () if before is None else (c.at > before.at,)
-        taken = select(c.payout_id).where(*possible, *since, c.payout_id.not_in(["", payout.id]))
-        losers = sorted((await self._execute(taken.distinct())).scalars())
-        await self._unmark(side, losers)
-        for its in ((*possible, *since), (*possible, c.payout_id == "")):
-            await self._execute(update(t.provider_records).where(*its).values(payout_id=payout.id))
-        await self._carry(side, row, losers)
-        return [payout, *[payout_of(await self._payout_row(side, name)) for name in losers]]
+        changed = {payout.id, *await self._give(side, row, (*possible, *since))}
+        await self._give(side, row, (*possible, c.payout_id == ""))
+        await self._carry(side, row, changed)
+        return [payout_of(await self._payout_row(side, name)) for name in sorted(changed)]
 
     async def place(
-        self, side: Side, span: Span, read_before: Span | None
+        self, side: Side, span: Span, read_before: Span | None, started: datetime
     ) -> Sequence[ProviderPayout]:
-        """Put lines into the payouts that they precede, but for those of what was read before."""
+        """Put lines into the payouts that they precede, but for those of what was read before. One
+        that is new may have been given away already, by somebody who reads at the same time."""
+        await self._lock_allotting(side)
         c, p = t.provider_records.c, t.provider_payouts.c
         loose = (
             *own(t.provider_records, side),
-            c.payout_id == "",
+            or_(c.payout_id == "", c.read_at >= started),
             c.kind != "payout",
             c.at >= span.since,
             c.at <= span.until,
@@ -57,8 +72,9 @@ class AllottingTransaction(ReadingTransaction):
         if read_before is not None:
             loose = (*loose, or_(c.at < read_before.since, c.at > read_before.until))
         oldest = select(c.currency, func.min(c.at).label("at")).where(*loose).group_by(c.currency)
-        filled: list[Row[Any]] = []
+        changed: set[str] = set()
         for first in (await self._execute(oldest)).all():
+            its = (*loose, c.currency == first.currency)
             payouts = (
                 select(t.provider_payouts)
                 .where(
@@ -66,20 +82,42 @@ class AllottingTransaction(ReadingTransaction):
                 )
                 .order_by(p.at, p.id)
             )
-            its = []
-            for payout in (await self._execute(payouts)).all():
-                put = update(t.provider_records).where(
-                    *loose, c.currency == first.currency, c.at <= payout.at
-                )
-                name = payout.provider_payout_id
-                if (await self._execute(put.values(payout_id=name))).rowcount:
-                    its.append(payout)
-            if its:
-                await self._carry(side, its[0], [one.provider_payout_id for one in its])
-            filled += its
-        return [payout_of(row) for row in filled]
+            rows = (await self._execute(payouts)).all()
+            before = await self._payout_before(side, rows[0]) if rows else None
+            moved: set[str] = set()
+            for row in rows:
+                since = () if before is None else (c.at > before.at,)
+                moved |= set(await self._give(side, row, (*its, c.at <= row.at, *since)))
+                before = row
+            if moved:
+                await self._carry(side, rows[0], moved)
+            changed |= moved
+        return [payout_of(await self._payout_row(side, name)) for name in sorted(changed)]
 
-    async def _carry(self, side: Side, first: Row[Any], changed: Container[str]) -> None:
+    async def _give(
+        self, side: Side, payout: Row[Any], lines: Sequence[ColumnElement[bool]]
+    ) -> list[str]:
+        """Put lines into a payout; returns all that had, or have got, any by that: none if it has
+        them all."""
+        c, name = t.provider_records.c, payout.provider_payout_id
+        others = (*lines, c.payout_id != name)
+        holders = set(
+            (await self._execute(select(c.payout_id).where(*others).distinct())).scalars()
+        )
+        if not holders:
+            return []
+        losers = sorted(holders - {""})
+        await self._unmark(side, losers)
+        await self._execute(update(t.provider_records).where(*others).values(payout_id=name))
+        return sorted({*losers, name})
+
+    async def _lock_allotting(self, side: Side) -> None:
+        """Who puts lines into payouts sees what others have put: one after the other."""
+        if not self._database.is_sqlite:
+            name = f"{side.account} {side.provider} {side.livemode}"
+            await self._execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(name))))
+
+    async def _carry(self, side: Side, first: Row[Any], changed: Set[str]) -> None:
         """Note from a payout on what each found in the balance. `changed`: other lines than before
         are in these; after them all, a payout that finds what it found before is the end."""
         p = t.provider_payouts.c
@@ -98,10 +136,11 @@ class AllottingTransaction(ReadingTransaction):
             if before is None
             else await self._left_by(side, before, before.brought_forward)
         )
+        waiting = set(changed)
         for row in (await self._execute(later)).all():
-            known = row.id != first.id and row.provider_payout_id not in changed
-            if known and row.brought_forward == brought:
+            if not waiting and row.brought_forward == brought:
                 return
+            waiting.discard(row.provider_payout_id)
             await self._execute(
                 update(t.provider_payouts)
                 .where(p.account == row.account, p.id == row.id)

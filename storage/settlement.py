@@ -16,7 +16,7 @@ from gateway.ids import dated_id
 from gateway.provider_books import ProviderPayout, ProviderTransaction
 from gateway.settlement_store import Side
 from storage import tables as t
-from storage.account_books import AccountBooksTransaction
+from storage.account_books import AccountBooksTransaction, Owner
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(ProviderTransaction).decode
@@ -118,32 +118,27 @@ class ReadingTransaction(AccountBooksTransaction):
                 found = found or by_id.get(name)
             if found is not None:
                 owners[line.id] = found
-        await self._own_conversions(side, lines, owners)
-        return owners
+        return owners | await self._owners_of_converted(side, lines, owners)
 
-    async def _own_conversions(
-        self,
-        side: Side,
-        lines: Sequence[ProviderTransaction],
-        owners: dict[str, tuple[str, str, str]],
-    ) -> None:
-        """What converts a line is whose that is, also where we know the line by another name."""
-        left = [line for line in lines if line.kind == "conversion" and line.id not in owners]
-        if not left:
-            return
+    async def _owners_of_converted(
+        self, side: Side, lines: Sequence[ProviderTransaction], owners: Mapping[str, Owner]
+    ) -> dict[str, Owner]:
+        """Of conversions that name a line whose own id we do not know: whose that line is."""
         r = t.provider_records.c
-        rows = await self._execute(
-            select(r.id, r.merchant_id, r.order_id, r.payment_id).where(
-                *own(t.provider_records, side),
-                r.id.in_(sorted({line.object_id for line in left})),
-                r.payment_id != "",
-            )
+        named = {
+            line.id: line.object_id
+            for line in lines
+            if line.kind == "conversion" and line.id not in owners
+        }
+        stored = select(r.id, r.merchant_id, r.order_id, r.payment_id).where(
+            *own(t.provider_records, side),
+            r.id.in_(sorted(set(named.values()))),
+            r.payment_id != "",
         )
-        stored = {row.id: (row.merchant_id, row.order_id, row.payment_id) for row in rows}
-        for line in left:
-            owner = owners.get(line.object_id) or stored.get(line.object_id)
-            if owner is not None:
-                owners[line.id] = owner
+        rows = (await self._execute(stored)).all() if named else ()
+        known = {row.id: (row.merchant_id, row.order_id, row.payment_id) for row in rows}
+        known |= owners
+        return {name: known[of] for name, of in named.items() if of in known}
 
     async def save_payout(self, side: Side, payout: ProviderPayout, at: datetime) -> bool:
         """Store a payout; True when it is new. One that came back has failed, whatever is said."""

@@ -440,6 +440,24 @@ async def test_what_is_converted_by_lines_of_their_own_agrees(gateway: Gateway) 
     assert await wrong(gateway) == []
 
 
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_conversion_is_whose_the_line_is_that_it_names(
+    gateway: Gateway, apart: bool
+) -> None:
+    """Nobody but the line itself knows its id: it is known by its capture."""
+    await gateway.paid()
+    (charge,) = (await gateway.get("/v1/balance_transactions")).json()["data"]
+    taken = line("rv_1", "reversal", -900, object_id="rv_1", ids=(charge["provider_id"],))
+    out = line("out", "conversion", 900, object_id="rv_1", ids=("rv_1",))
+    for batch in ([taken], [out]) if apart else ([out, taken],):
+        await read(gateway, batch)
+    assert await lines_of(gateway, type="adjustment") == []
+    r = t.provider_records.c
+    async with gateway.services.store.database.read() as connection:
+        owners = (await connection.execute(select(r.payment_id))).scalars().all()
+    assert set(owners) == {charge["payment"]}
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,11 +1,13 @@
 """In which payout a line is, where the provider does not tell: it must not depend on the order in
 which the books are read."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
 
+from gateway.provider_books import ProviderPayout
 from gateway.registry import Provider
 from gateway.settling import read
 from tests.api.conftest import Gateway, open_gateway
@@ -99,6 +101,56 @@ async def test_the_order_of_reading_does_not_matter(
     for since, until in times:
         await reads(gateway, provider, since, until)
     assert await statements(gateway) == due(told=told)
+    assert await allotted(gateway) == ALLOTTED
+    assert await wrong(gateway) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "held", "between"),
+    [
+        ([], (40, 20), (27, 0)),
+        ([(31, 25)], (40, 31), (24, 0)),
+    ],
+    ids=["a payout", "lines"],
+)
+async def test_somebody_reads_what_another_is_about_to_allot(
+    gateway: Gateway,
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[tuple[int, int]],
+    held: tuple[int, int],
+    between: tuple[int, int],
+) -> None:
+    """The lines of one are there, but not yet in their payouts."""
+    books, provider = put(gateway, names_payout_lines=False)
+    months(books, gateway.clock.now(), told=True)
+    true, stored, go = books.list_payouts, asyncio.Event(), asyncio.Event()
+
+    async def waiting(since: datetime, until: datetime) -> AsyncIterator[ProviderPayout]:
+        stored.set()
+        await go.wait()
+        async for payout in true(since, until):
+            yield payout
+
+    for since, until in before:
+        await reads(gateway, provider, since, until)
+    monkeypatch.setattr(books, "list_payouts", waiting)
+    task = asyncio.create_task(reads(gateway, provider, *held))
+    await stored.wait()
+    monkeypatch.setattr(books, "list_payouts", true)
+    await reads(gateway, provider, *between)
+    go.set()
+    await task
+    assert await statements(gateway) == due(told=True)
+    assert await allotted(gateway) == ALLOTTED
+    assert await wrong(gateway) == []
+
+
+async def test_several_read_at_once(gateway: Gateway) -> None:
+    books, provider = put(gateway, names_payout_lines=False)
+    months(books, gateway.clock.now(), told=False)
+    times = ((7, 0), (27, 10), (40, 20), (12, 0), (40, 0))
+    await asyncio.gather(*(reads(gateway, provider, *one) for one in times))
+    assert await statements(gateway) == due(told=False)
     assert await allotted(gateway) == ALLOTTED
     assert await wrong(gateway) == []
 
