@@ -18,7 +18,7 @@ from gateway.conformance.rules import (
     trait,
     words,
 )
-from gateway.conformance.scene import Facts, Scene, aged, replace_ref
+from gateway.conformance.scene import Facts, Scene, replace_ref
 from gateway.conformance.stand import NotPossible
 from gateway.conformance.subject import Subject
 from gateway.errors import OutcomeUnknown, ProviderError, Unavailable
@@ -175,7 +175,7 @@ class Confirming(Subject):
     async def test_confirm_expired(self, scene: Scene) -> None:
         payment = await scene.opened()
         await scene.stand.buyer(payment.provider_order_id, "expire")
-        facts = succeeded(await scene.confirm(aged(payment)))
+        facts = succeeded(await scene.confirm(payment))
         none(facts, *MONEY, Pending, CheckoutOpened)
         check(any(isinstance(fact, ENDED) for fact in facts), f"it says {words(facts)}")
 
@@ -241,10 +241,9 @@ class Confirming(Subject):
 
     @rule(
         "confirm-unknown-checkout",
-        "Of a new checkout that the provider does not know, confirm reports no money and no end.",
-        "It may belong to other credentials, or not be known everywhere yet: neither means that it "
-        "was paid, or that it cannot be. One wrong key would close every open order. A provider "
-        "that forgets checkouts of a certain age may call an older one (`created_at`) Expired.",
+        "Of a checkout that the provider does not know, confirm reports no money and no end.",
+        "It may have been purged, or belong to other credentials: neither means that it was paid, "
+        "or that it cannot be. One wrong key would close every open order.",
         proves="payment",
     )
     async def test_confirm_unknown_checkout(self, scene: Scene) -> None:
@@ -258,7 +257,8 @@ class Confirming(Subject):
             )
         )
         if not isinstance(told, ProviderError):
-            none(told, *MONEY, *ENDED, Pending, CheckoutOpened)
+            ends = (Failed, Canceled) if self.traits.forgets_expired else ENDED
+            none(told, *MONEY, *ends, Pending, CheckoutOpened)
 
     @rule(
         "confirm-fees",

@@ -11,7 +11,7 @@ from gateway.conformance.rules import (
     trait,
     words,
 )
-from gateway.conformance.scene import Facts, Scene, aged
+from gateway.conformance.scene import Facts, Scene
 from gateway.conformance.stand import Act, Delivery
 from gateway.conformance.subject import Subject
 from gateway.facts import (
@@ -195,7 +195,7 @@ class Listening(Subject):
             read += [held, *succeeded(await scene.capture(payment, payment.money))]
             read += succeeded(await scene.confirm(payment))
         for steps in self._ways():
-            payment = aged(await scene.opened())
+            payment = await scene.opened()
             payments.append(payment)
             for act in steps:
                 await scene.stand.buyer(payment.provider_order_id, act)

@@ -240,13 +240,7 @@ def ref(request: CheckoutRequest, checkout: Checkout) -> PaymentRef:
         money=request.money,
         provider_order_id=checkout.provider_order_id,
         capture=request.capture,
-        created_at=datetime.now(UTC),
     )
-
-
-def aged(payment: PaymentRef) -> PaymentRef:
-    """The payment, as if it had been opened a month ago: a stand may move its own clock only."""
-    return replace_ref(payment, created_at=datetime.now(UTC) - timedelta(days=31))
 
 
 def replace_ref(payment: PaymentRef, **known: Any) -> PaymentRef:

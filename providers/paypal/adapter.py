@@ -4,7 +4,7 @@ Stateless. Every verb is a few calls of `PayPalClient` and a pure mapping of wha
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.errors import OutcomeUnknown, Rejected, Unavailable
 from gateway.facts import (
@@ -47,9 +47,6 @@ from providers.paypal.notifications import Notifications
 from providers.paypal.resources import Order
 from providers.paypal.webhook import WebhookVerifier
 
-#: For so long at least PayPal keeps an order that nobody approves; a 404 before then has another
-#: cause: credentials of another account, or an order so new that not all of PayPal knows it.
-KEPT = timedelta(hours=3)
 NOT_FOUND = frozenset({"RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"})
 #: Refusals of a capture that speak of the buyer's money: the buyer may go back and pay otherwise.
 DECLINES = frozenset(
@@ -242,11 +239,6 @@ class PayPalAdapter:
         if payment.authorization_id is not None:
             held = await self._client.get_authorization(payment.authorization_id)
             return authorization_facts(held, now)
-        if payment.created_at is not None and now - payment.created_at < KEPT:
-            raise Unavailable(
-                "PayPal knows no such order, though it is younger than PayPal forgets one: are the "
-                "credentials those of the account that made it?"
-            )
         return [Expired(object_id=payment.provider_order_id, at=now)]
 
     async def _truth(self, payment: PaymentRef) -> list[ProviderFact]:

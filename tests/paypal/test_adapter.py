@@ -1,7 +1,6 @@
 """The verbs' decisions, each answer of PayPal's told to the fake."""
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -24,7 +23,7 @@ from gateway.facts import (
 )
 from gateway.money import Money
 from gateway.provider import Cancels, Captures, FindsRefunds, PaymentProvider, RefundRequest
-from providers.paypal.adapter import DECLINES, KEPT, LOOK_AGAIN
+from providers.paypal.adapter import DECLINES, LOOK_AGAIN
 from tests.paypal import payloads as p
 from tests.paypal.fake import Answer, FakePayPal
 from tests.paypal.signing import NOW
@@ -202,19 +201,6 @@ async def test_an_order_that_is_gone_has_expired(
 ) -> None:
     fake.on(ORDER, GONE)
     assert await adapter.confirm(PAYMENT, key="op") == [Expired(object_id=p.ORDER_ID, at=NOW)]
-
-
-@pytest.mark.parametrize("verb", ["confirm", "cancel"])
-async def test_an_order_that_paypal_cannot_have_forgotten_yet_is_not_over(
-    adapter: PaymentProvider, fake: FakePayPal, verb: str
-) -> None:
-    fake.on(ORDER, GONE)
-    act = getattr(adapter, verb)
-    young = msgspec.structs.replace(PAYMENT, created_at=NOW - KEPT + timedelta(seconds=1))
-    with pytest.raises(Unavailable, match="credentials"):
-        await act(young, key="op")
-    old = msgspec.structs.replace(PAYMENT, created_at=NOW - KEPT)
-    assert await act(old, key="op") == [Expired(object_id=p.ORDER_ID, at=NOW)]
 
 
 async def test_what_was_paid_outlives_its_order(adapter: PaymentProvider, fake: FakePayPal) -> None:
