@@ -46,7 +46,7 @@ def possible(name: str, value: str, path: str) -> None:
     if name == "currency" and value not in EXPONENTS:
         raise InvalidRequest("a currency is three capitals of ISO 4217, such as EUR", path=path)
     if name == "provider" and not PROVIDER_NAME.fullmatch(value):
-        raise InvalidRequest("a provider is named in small letters, such as stripe", path=path)
+        raise InvalidRequest("a provider is named in small letters", path=path)
 
 
 def only_filters(

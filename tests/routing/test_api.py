@@ -136,7 +136,7 @@ async def test_an_amount_that_one_cannot_express(one_gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("query", "code", "path"),
     [
-        ({"currency": "XXX"}, "invalid_amount", "currency"),
+        ({"currency": "XXX"}, "invalid_request", "currency"),
         ({"amount": "5"}, "invalid_request", "currency"),
         ({"currency": "USD", "amount": "0"}, "invalid_request", "amount"),
         ({"currency": "USD", "amount": "5.5"}, "invalid_request", "amount"),

@@ -4,11 +4,12 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import StoreUnavailable
@@ -186,3 +187,21 @@ async def test_a_mistake_of_ours_is_not_an_outage(database_url: str) -> None:
             await add_merchant(store)
         assert not is_outage(caught.value)
     assert not is_outage(ValueError("the disk is full of locked databases"))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_database_that_another_process_is_just_opening(tmp_path: Path) -> None:
+    """Nobody can switch it to WAL while somebody writes; the next one can."""
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other:
+        other.execute("CREATE TABLE things (id INTEGER)")
+        other.execute("BEGIN IMMEDIATE")
+        database = Database(url)
+        async with database.read() as connection:
+            assert await connection.scalar(text("SELECT count(*) FROM things")) == 0
+        await database.close()
+        other.execute("COMMIT")
+    database = Database(url)
+    async with database.read() as connection:
+        assert await connection.scalar(text("PRAGMA journal_mode")) == "wal"
+    await database.close()
