@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.facts import Captured, DisputeUpdated, Fact, Fee, RefundUpdated, Reversed
+from gateway.projection_captures import bookings
 from gateway.provider_books import TransactionKind
 
 
@@ -75,11 +76,9 @@ def expected(payment: Payment, facts: Iterable[Fact]) -> tuple[Expected, ...]:
 
 
 def _fees(facts: Iterable[Fact]) -> dict[str, list[Fee]]:
-    """The fees by what they belong to. Of two facts about one booking the one counts that counts
-    for the order, too: the last by its key."""
-    told = sorted((fact for fact in facts if isinstance(fact, Fee)), key=lambda fee: fee.key)
+    """The fees by what they belong to: those that count for the order, too."""
     found: dict[str, list[Fee]] = {}
-    for fee in {(fee.object_id, fee.balance_id): fee for fee in told}.values():
+    for fee in bookings(fact for fact in facts if isinstance(fact, Fee)).values():
         found.setdefault(fee.object_id, []).append(fee)
     return found
 

@@ -70,9 +70,13 @@ def held_amiss(terms: OrderTerms, payment_id: str, facts: Facts) -> list[Attenti
     ]
 
 
-def _bookings(facts: Facts) -> dict[tuple[str, str], Fee]:
-    """One object can be booked several times: a dispute's money is taken, and given back."""
-    return {(fee.object_id, fee.balance_id): fee for fee in facts.of(Fee)}
+def bookings(fees: Iterable[Fee]) -> dict[tuple[str, str], Fee]:
+    """One object can be booked several times: a dispute's money is taken, and given back.
+
+    Of two facts about one booking the one counts whose key is the last.
+    """
+    told = sorted(fees, key=lambda fee: fee.key)
+    return {(fee.object_id, fee.balance_id): fee for fee in told}
 
 
 def fees_kept(facts: Facts, refunds: Iterable[RefundState]) -> list[Fee]:
@@ -82,7 +86,7 @@ def fees_kept(facts: Facts, refunds: Iterable[RefundState]) -> list[Fee]:
     count. Where it does not, what it gave back with a refund that failed it has taken again.
     """
     failed = {r.provider_refund_id for r in refunds if r.status in ("failed", "canceled")}
-    fees = _bookings(facts).values()
+    fees = bookings(facts.of(Fee)).values()
     return [fee for fee in fees if fee.balance_id or fee.object_id not in failed]
 
 
@@ -92,7 +96,7 @@ def total_fee(
     """What providers kept, once it is known for every capture; None across currencies."""
     total, captures = 0, 0
     for facts in groups.values():
-        fees = _bookings(facts)
+        fees = bookings(facts.of(Fee))
         captured = {capture.capture_id for capture in facts.of(Captured)}
         captures += len(captured)
         unknown = captured - {object_id for object_id, _ in fees}

@@ -97,16 +97,11 @@ def record_mismatches(stored: StoredRecord) -> list[Mismatch]:
     """
     movement = None if stored.elsewhere else record_movement(stored.provider, stored.line)
     holders = {*stored.booked, stored.owner} - {""} if movement else stored.booked
-    return [
-        found
-        for merchant in sorted(holders)
-        for found in _differences(
-            merchant,
-            stored.line.id,
-            stored.booked.get(merchant),
-            (movement,) if movement and stored.owner in ("", merchant) else (),
-        )
-    ]
+    found = []
+    for merchant in sorted(holders):
+        wanted = (movement,) if movement and stored.owner in ("", merchant) else ()
+        found += _differences(merchant, stored.line.id, stored.booked.get(merchant), wanted)
+    return found
 
 
 def _differences(

@@ -105,23 +105,22 @@ async def _payouts(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> lis
 
 async def _records(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[StoredRecord]:
     booked = await _booked(connection, {(row.provider, record_key(row.id)) for row in rows})
-    elsewhere = set()
-    for place, its in groupby(rows, key=lambda row: (row.account, row.provider)):
-        own = list(its)
-        owned = {r.id: (r.merchant_id, r.order_id, r.payment_id) for r in own if r.payment_id}
-        lines = [record_of(row) for row in own]
-        found = await accounted_elsewhere(connection, place, lines, owned)
-        elsewhere |= {(*place, name) for name in found}
-    return [
-        StoredRecord(
-            provider=row.provider,
-            line=record_of(row),
-            elsewhere=(row.account, row.provider, row.id) in elsewhere,
-            owner=row.merchant_id,
-            booked=_of(booked, row.provider, (record_key(row.id),)),
-        )
-        for row in rows
-    ]
+    found = []
+    for place, group in groupby(rows, key=lambda row: (row.account, row.provider)):
+        its = [(row, record_of(row)) for row in group]
+        owned = {r.id: (r.merchant_id, r.order_id, r.payment_id) for r, _ in its if r.payment_id}
+        elsewhere = await accounted_elsewhere(connection, place, [line for _, line in its], owned)
+        found += [
+            StoredRecord(
+                provider=row.provider,
+                line=line,
+                elsewhere=row.id in elsewhere,
+                owner=row.merchant_id,
+                booked=_of(booked, row.provider, (record_key(row.id),)),
+            )
+            for row, line in its
+        ]
+    return found
 
 
 _Booked = dict[tuple[str, str], dict[str, list[tuple[Line, list[Posting]]]]]

@@ -6,7 +6,7 @@ one merchant only, and stays theirs when others come; else it is nobody's, which
 
 from typing import Any
 
-from sqlalchemy import ColumnCollection, ColumnElement, and_, exists, false, or_, select
+from sqlalchemy import ColumnCollection, ColumnElement, and_, exists, or_, select
 
 from gateway.settlement_store import Sight
 from storage import tables as t
@@ -25,8 +25,5 @@ def seen(sight: Sight, of: Columns, record_id: ColumnElement[str]) -> ColumnElem
     here = exists().where(b.merchant_id == sight.merchant_id, *booked)
     others = select(m.id).where(m.id != sight.merchant_id)
     elsewhere = exists().where(b.merchant_id.in_(others), *booked)
-    nobodys = ~here if sight.nobodys else false()
-    return or_(
-        of.merchant_id == sight.merchant_id,
-        and_(of.merchant_id == "", ~elsewhere, or_(here, nobodys)),
-    )
+    theirs = ~elsewhere if sight.nobodys else and_(here, ~elsewhere)
+    return or_(of.merchant_id == sight.merchant_id, and_(of.merchant_id == "", theirs))

@@ -21,6 +21,7 @@ from storage import account_ledger
 from storage import tables as t
 from storage.account_ledger import SqlAccounts
 from tests.api.conftest import Gateway, code_of, open_gateway
+from tests.finance.scripted import entry
 from tests.finance.test_ledger import tell
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,17 +37,7 @@ async def gateway(database_url: str) -> AsyncIterator[Gateway]:
 
 
 def line(name: str, kind: Any, gross: int, fee: int = 0, **more: Any) -> ProviderTransaction:
-    return ProviderTransaction(
-        id=name,
-        kind=kind,
-        gross=gross,
-        fee=fee,
-        net=gross - fee,
-        currency="USD",
-        at=AT,
-        object_id=more.pop("object_id", f"of_{name}"),
-        **more,
-    )
+    return entry(name, kind, gross, AT, fee, **more)
 
 
 def payout(amount: int, status: Any = "paid", name: str = "po_1") -> ProviderPayout:
