@@ -28,9 +28,6 @@ from storage import tables as t
 from storage.account_books import payout_of
 from storage.settlement import ReadingTransaction, own, record_of
 
-#: The advisory locks of this on PostgreSQL (on SQLite there is one writer anyway).
-_LOCK = 7_305_011
-
 
 class AllottingTransaction(ReadingTransaction):
     """The part of a transaction that puts lines into payouts."""
@@ -39,7 +36,6 @@ class AllottingTransaction(ReadingTransaction):
         """Of a provider that does not tell what a payout consists of: to a new one, all that came
         in since the one before it, and what had cleared late for that one. A later payout has had
         to answer for this time, if it was read first: it gives up what is not its own."""
-        await self._lock_allotting(side)
         c = t.provider_records.c
         row = await self._payout_row(side, payout.id)
         before = await self._payout_before(side, row)
@@ -60,7 +56,7 @@ class AllottingTransaction(ReadingTransaction):
     ) -> Sequence[ProviderPayout]:
         """Put lines into the payouts that they precede, but for those of what was read before. One
         that is new may have been given away already, by somebody who reads at the same time."""
-        await self._lock_allotting(side)
+        await self._lock_side(side)
         c, p = t.provider_records.c, t.provider_payouts.c
         loose = (
             *own(t.provider_records, side),
@@ -110,12 +106,6 @@ class AllottingTransaction(ReadingTransaction):
         await self._unmark(side, losers)
         await self._execute(update(t.provider_records).where(*others).values(payout_id=name))
         return sorted({*losers, name})
-
-    async def _lock_allotting(self, side: Side) -> None:
-        """Who puts lines into payouts sees what others have put: one after the other."""
-        if not self._database.is_sqlite:
-            name = f"{side.account} {side.provider} {side.livemode}"
-            await self._execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(name))))
 
     async def _carry(self, side: Side, first: Row[Any], changed: Set[str]) -> None:
         """Note from a payout on what each found in the balance. `changed`: other lines than before

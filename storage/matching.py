@@ -55,7 +55,8 @@ class SettlementTransaction(AllottingTransaction):
         return [Payment(*row) for row in sorted(tuple(row) for row in rows)]
 
     async def books(self, side: Side, payments: Sequence[Payment]) -> Sequence[Books]:
-        """Everything about these payments, on both sides."""
+        """Everything about these payments, on both sides. Theirs stays so until the commit."""
+        await self._lock_side(side)
         f, i, r = t.facts.c, t.provider_ids.c, t.provider_records.c
         keys = [(p.merchant_id, p.order_id, p.payment_id) for p in payments]
         facts: dict[str, list[Fact]] = {p.payment_id: [] for p in payments}
@@ -108,6 +109,7 @@ class SettlementTransaction(AllottingTransaction):
         at: datetime,
     ) -> None:
         """Note the pairs, and bring the exceptions of these payments and lines up to date."""
+        await self._lock_side(side)
         await self._note_pairs(side, matching)
         e = t.settlement_exceptions.c
         concerned = or_(

@@ -18,6 +18,8 @@ from gateway.settlement_store import Side
 from storage import tables as t
 from storage.account_books import AccountBooksTransaction, Owner
 
+#: The advisory locks of those who store what a provider says (SQLite has one writer anyway).
+_LOCK = 7_305_011
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(ProviderTransaction).decode
 
@@ -37,9 +39,9 @@ class ReadingTransaction(AccountBooksTransaction):
         """Store lines as read. One that is known is renewed; its payout and owner are kept."""
         if not lines:
             return
+        await self._lock_side(side)
         owners = await self._owners(side, lines)
-        # Always in one order: two that read the same at once must not wait for each other.
-        unique = {line.id: line for line in sorted(lines, key=lambda line: line.id)}
+        unique = {line.id: line for line in lines}
         of = {line: owners.get(line, ("", "", ""))[0] for line in unique}
         moved = [(of[line.id], line.at) for line in unique.values()]
         closings = await self.closings(side.livemode, moved, at)
@@ -80,6 +82,16 @@ class ReadingTransaction(AccountBooksTransaction):
         for line in unique.values():
             if line.kind == "payout_failure":
                 await self._came_back(side, line.object_id, at)
+
+    async def _lock_side(self, side: Side) -> None:
+        """Whoever stores what one side's books say does so after the other, until the commit.
+
+        They change the same lines and payouts, each in the order in which they find them, and each
+        goes by what others have stored. It comes first of all locks in a transaction.
+        """
+        if not self._database.is_sqlite:
+            name = f"{side.account} {side.provider} {side.livemode}"
+            await self._execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(name))))
 
     async def _came_back(self, side: Side, payout_id: str, at: datetime) -> None:
         """A payout did not reach the bank, or was returned by it."""
@@ -142,6 +154,7 @@ class ReadingTransaction(AccountBooksTransaction):
 
     async def save_payout(self, side: Side, payout: ProviderPayout, at: datetime) -> bool:
         """Store a payout; True when it is new. One that came back has failed, whatever is said."""
+        await self._lock_side(side)
         r = t.provider_records.c
         returned = select(r.id).where(
             *own(t.provider_records, side), r.kind == "payout_failure", r.object_id == payout.id
