@@ -1,15 +1,17 @@
 """A file as the answer to a request, written while it is sent."""
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from datetime import datetime
 from typing import Any
 
 from litestar import Request
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
+from litestar.types import Message, Receive, Scope, Send
 
 from api.exporting.files import check_format, written
 from api.logs import log
@@ -26,11 +28,40 @@ from storage.flat import Batch, Flat
 #: Exports that are answers, at one time: in this process, and of one merchant.
 _MOST, _MOST_OF_ONE = 8, 3
 
+#: Seconds in which a client takes nothing; after them it is gone, whatever its connection says.
+STALLED = 60
+
 Span = tuple[datetime | None, datetime | None]
+
+
+class _Sending(ASGIResponse):
+    """Ends the file as soon as its client has gone, or takes no more of it: Litestar would leave
+    that to the garbage collector."""
+
+    def __init__(self, response: ASGIResponse, file: AsyncGenerator[bytes, None]) -> None:
+        super().__init__()
+        self._response, self._file = response, file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def patiently(message: Message) -> None:
+            async with asyncio.timeout(STALLED):
+                await send(message)
+
+        async with aclosing(self._file):
+            try:
+                await self._response(scope, receive, patiently)
+            except* TimeoutError:
+                log.warning("the client of an export takes no more of it")
 
 
 class StreamedFile(Stream):
     """A file of unknown length: that it is not whole shows by the end of its chunks missing."""
+
+    def __init__(self, file: AsyncGenerator[bytes, None], **options: Any) -> None:
+        super().__init__(file, **options)
+        self._file = file
 
     def to_asgi_response(
         self, app: Any, request: Request[Any, Any, Any], **options: Any
@@ -41,7 +72,7 @@ class StreamedFile(Stream):
                 "with HTTP/1.0 nobody could tell half a file from a whole one: use HTTP/1.1 (in "
                 "nginx `proxy_http_version 1.1`), or have a job make the file"
             )
-        return super().to_asgi_response(app, request, **options)
+        return _Sending(super().to_asgi_response(app, request, **options), self._file)
 
 
 class DirectExports:
@@ -110,14 +141,15 @@ class DirectExports:
         merchant_id: str,
         kind: RecordKind,
         format: Format,
-        data: AsyncIterator[bytes],
+        data: AsyncGenerator[bytes, None],
         rows: Counter[str],
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         outcome, started = "broken_off", time.perf_counter()
         with self._one(merchant_id):
             try:
-                async for some in data:
-                    yield some
+                async with aclosing(data):
+                    async for some in data:
+                        yield some
                 outcome = "sent"
             except Exception:
                 outcome = "failed"

@@ -1,7 +1,7 @@
 """What the formats have in common, and a file made batch by batch beside the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from importlib.util import find_spec
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -60,7 +60,7 @@ async def written(
     zone: ZoneInfo,
     batches: AsyncIterator[Batch],
     counted: Callable[[int], None] = lambda _: None,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The bytes of the whole file; `counted` is told of rows as they are written.
 
     While one batch is written in a thread, the next one is read. Whoever stops in the middle ends

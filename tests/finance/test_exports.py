@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import gc
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.app import create_app
-from api.exporting import files
+from api.exporting import answers, files
 from api.exporting.filters import FILTERS
 from api.serving import http_server
 from gateway.bookkeeping import BalanceTransactionResource
@@ -328,12 +327,44 @@ async def test_who_hangs_up_ends_the_work(
                 await going_on.wait()
 
         async def broken_off() -> bool:
-            gc.collect()
             return exports_counted(gateway, "broken_off") == 1
 
         await until(broken_off)
         names = {task.get_name() for task in asyncio.all_tasks()}
         assert "next batch of an export" not in names
+
+
+@pytest.mark.usefixtures("small_batches")
+async def test_who_takes_no_more_of_it_keeps_no_room(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await gateway.order()
+    await gateway.order()
+    read = Flat._batch
+
+    async def endless(self: Flat, *arguments: Any) -> Batch:
+        from_the_first: Any = (*arguments[:-1], None)
+        batch = await read(self, *from_the_first)
+        return Batch(batch.columns, tuple(2_000 * tuple(values) for values in batch.values))
+
+    monkeypatch.setattr(Flat, "_batch", endless)
+    monkeypatch.setattr(answers, "STALLED", 0.2)
+    async with served(gateway) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(
+            b"GET /v1/exports/orders HTTP/1.1\r\nHost: pay\r\nAuthorization: Bearer "
+            + gateway.secret.encode()
+            + b"\r\n\r\n"
+        )
+
+        async def broken_off() -> bool:
+            return exports_counted(gateway, "broken_off") == 1
+
+        await until(broken_off)
+        got = await reader.read()
+        writer.close()
+    assert b" 200 " in got.partition(b"\r\n")[0]
+    assert not got.endswith(b"\r\n0\r\n\r\n")
 
 
 @pytest.mark.usefixtures("small_batches")
