@@ -106,9 +106,7 @@ async def test_the_same_key(scene: Scene, sandbox: Sandbox, provider: str, verb:
 
     operation = CALLED[provider, verb]
     before = len(await sandbox.calls(provider, operation))
-    await sandbox.control(
-        "faults", provider=provider, operation=operation, fault="slow", seconds=1.5
-    )
+    await sandbox.control("faults", provider=provider, operation=operation, fault="slow", seconds=3)
     answers = await asyncio.gather(*(act(scene.door(n)) for n in range(10)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
     codes = {a.json()["code"] for a in answers if a.status_code == 409}

@@ -91,7 +91,7 @@ async def test_clocks_that_are_ten_minutes_wrong(
     async with town(house, ahead=(fast, slow, fast, slow)) as opened:
         operation = {"stripe": "create_session", "paypal": "create_order"}[provider]
         await sandbox.control(
-            "faults", provider=provider, operation=operation, fault="slow", times=1, seconds=2
+            "faults", provider=provider, operation=operation, fault="slow", times=1, seconds=4
         )
         one, other = opened.merchants
         first = asyncio.create_task(one.ask_for_order(provider, "order"))

@@ -87,7 +87,7 @@ def test_an_overloaded_api_keeps_nothing(
 
 def test_a_key_in_use_is_a_conflict(sandbox: RunningSandbox, api: StripeApi) -> None:
     sandbox.control(
-        "faults", provider="stripe", operation="create_session", fault="slow", times=1, seconds=2
+        "faults", provider="stripe", operation="create_session", fault="slow", times=1, seconds=5
     )
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(api.send, "POST", "checkout/sessions", form(), idempotency_key="k")
