@@ -33,6 +33,7 @@ def payment_ref(order: OrderRecord, payment: PaymentState) -> PaymentRef | None:
         capture=order.capture,
         authorization_id=payment.authorization_id,
         capture_id=payment.capture_id,
+        created_at=payment.created_at,
     )
 
 

@@ -68,7 +68,8 @@ class PaymentRef(msgspec.Struct, frozen=True):
     """All that an adapter needs to find a payment at its provider again.
 
     `provider_order_id` is the checkout's id (session, order). `authorization_id` and `capture_id`
-    are those of the facts Authorized and Captured, once known.
+    are those of the facts Authorized and Captured, once known. `created_at`: when the attempt was
+    made, by our clock; a provider that knows nothing of a young one has not forgotten it.
     """
 
     order_id: str
@@ -78,6 +79,7 @@ class PaymentRef(msgspec.Struct, frozen=True):
     capture: CaptureMode = "automatic"
     authorization_id: str | None = None
     capture_id: str | None = None
+    created_at: datetime | None = None
 
 
 class RefundRequest(msgspec.Struct, frozen=True):

@@ -7,11 +7,13 @@ import contextlib
 import json
 import traceback
 from collections.abc import AsyncIterator
+from email.utils import format_datetime
 from typing import Any
 
 from litestar import Litestar, Router, get
+from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
-from litestar.types import Scope
+from litestar.types import Message, Scope
 
 from sandbox import control, paypal, stripe
 from sandbox.faults import FAULTS, AnyRequest, Reply
@@ -40,11 +42,23 @@ def create_app(config: Config) -> Litestar:
         ],
         lifespan=[_running(world)],
         after_exception=[_report],
+        before_send=[_dated(world)],
         exception_handlers={HTTPException: _unknown(world)},
         openapi_config=None,
     )
     app.state.world = world
     return app
+
+
+def _dated(world: World) -> Any:
+    """Answers have the sandbox's time, as a provider's have the provider's."""
+
+    async def dated(message: Message, _: Scope) -> None:
+        if message["type"] == "http.response.start":
+            date = format_datetime(world.clock.now(), usegmt=True)
+            MutableScopeHeaders.from_message(message).add("Date", date)
+
+    return dated
 
 
 def _index(world: World) -> Any:

@@ -55,6 +55,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 log_level="warning",
                 access_log=False,
+                date_header=False,  # it is another time in the sandbox (sandbox/app.py)
                 timeout_graceful_shutdown=1,
             )
         )

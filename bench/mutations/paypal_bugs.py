@@ -220,4 +220,12 @@ BUGS = (
             "return [Canceled(object_id=fact.authorization_id, at=self._clock.now())]\n",
         ),
     ),
+    _bug(
+        "a new order that PayPal does not know has expired",
+        ("adapter.py", "told_at - payment.created_at < KEPT", "KEPT is None"),
+    ),
+    _bug(
+        "the age of an order is told by our clock",
+        ("adapter.py", "told_at = missing.told_at or now", "told_at = now"),
+    ),
 )

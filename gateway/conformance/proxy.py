@@ -40,7 +40,7 @@ _ACTS_NOT = ("lose_request", "silence", "answer")
 READS = frozenset(("GET", "HEAD", "OPTIONS"))
 #: What belongs to one connection and is not passed on; bodies are passed on as they are read.
 _HOP = frozenset(
-    ("connection", "content-encoding", "content-length", "date", "host", "keep-alive", "server")
+    ("connection", "content-encoding", "content-length", "host", "keep-alive", "server")
 ) | frozenset(("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"))
 
 

@@ -240,6 +240,7 @@ def ref(request: CheckoutRequest, checkout: Checkout) -> PaymentRef:
         money=request.money,
         provider_order_id=checkout.provider_order_id,
         capture=request.capture,
+        created_at=datetime.now(UTC),
     )
 
 

@@ -74,9 +74,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
     `large_amount`: an amount in the main currency, of many digits, that the provider takes.
     `live_settings`: all settings of a live account, with made-up secrets; nothing is sent. None
-    where the stand can name none. `shows_pages`: the stand has `page`. `forgets_expired`: the
-    provider is known to answer for a checkout whose time is over as for one that never was, so that
-    an unknown one may be Expired. `names_tries`: each refused try has an id of its own.
+    where the stand can name none. `shows_pages`: the stand has `page`. `names_tries`: each refused
+    try has an id of its own.
     """
 
     secret_settings: tuple[str, ...]
@@ -101,7 +100,6 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     large_amount: int = 1_023_456_789
     live_settings: Mapping[str, str] | None = None
     shows_pages: bool = False
-    forgets_expired: bool = False
     names_tries: bool = True
 
 

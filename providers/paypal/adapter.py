@@ -4,7 +4,7 @@ Stateless. Every verb is a few calls of `PayPalClient` and a pure mapping of wha
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.errors import OutcomeUnknown, Rejected, Unavailable
 from gateway.facts import (
@@ -32,7 +32,7 @@ from gateway.provider import (
 from gateway.provider_books import ProviderPayout, ProviderTransaction
 from providers.paypal import settlement
 from providers.paypal.bodies import amount, capture_body, order_body, refund_body
-from providers.paypal.client import PayPalClient
+from providers.paypal.client import NotThere, PayPalClient
 from providers.paypal.mapping import (
     approval_url,
     authorization_facts,
@@ -47,6 +47,9 @@ from providers.paypal.notifications import Notifications
 from providers.paypal.resources import Order
 from providers.paypal.webhook import WebhookVerifier
 
+#: For so long at least PayPal keeps an order that nobody approves; a 404 before then has another
+#: cause: credentials of another account, or an order so new that not all of PayPal knows it.
+KEPT = timedelta(hours=3)
 NOT_FOUND = frozenset({"RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"})
 #: Refusals of a capture that speak of the buyer's money: the buyer may go back and pay otherwise.
 DECLINES = frozenset(
@@ -117,8 +120,8 @@ class PayPalAdapter:
         Only an order of exactly the payment's amount is captured: better no money than wrong money.
         """
         order = await self._order(payment)
-        if order is None:
-            return await self._facts_without_order(payment)
+        if isinstance(order, NotThere):
+            return await self._facts_without_order(payment, order)
         facts = order_facts(order, self._clock.now())
         if order.status != "APPROVED" or _is_paid(facts):
             return facts
@@ -206,7 +209,7 @@ class PayPalAdapter:
         """The order lists them. An order that PayPal no longer shows is Unavailable: that its
         refunds cannot be seen does not mean that there are none."""
         order = await self._order(payment)
-        if order is None:
+        if isinstance(order, NotThere):
             raise Unavailable("PayPal no longer shows the order whose refunds are sought")
         now = self._clock.now()
         return [
@@ -231,7 +234,9 @@ class PayPalAdapter:
             taken = await self._client.get_order(order.id)
         return list(dict.fromkeys([*facts, *order_facts(taken, self._clock.now())]))
 
-    async def _facts_without_order(self, payment: PaymentRef) -> list[ProviderFact]:
+    async def _facts_without_order(
+        self, payment: PaymentRef, missing: NotThere
+    ) -> list[ProviderFact]:
         """PayPal no longer shows the order. What was paid under it still has its own address."""
         now = self._clock.now()
         if payment.capture_id is not None:
@@ -239,23 +244,29 @@ class PayPalAdapter:
         if payment.authorization_id is not None:
             held = await self._client.get_authorization(payment.authorization_id)
             return authorization_facts(held, now)
+        told_at = missing.told_at or now
+        if payment.created_at is not None and told_at - payment.created_at < KEPT:
+            raise Unavailable(
+                "PayPal knows no such order, though it is younger than PayPal forgets one: are the "
+                "credentials those of the account that made it?"
+            )
         return [Expired(object_id=payment.provider_order_id, at=now)]
 
     async def _truth(self, payment: PaymentRef) -> list[ProviderFact]:
         """The order's facts, with nothing done to it."""
         order = await self._order(payment)
-        if order is None:
-            return await self._facts_without_order(payment)
+        if isinstance(order, NotThere):
+            return await self._facts_without_order(payment, order)
         return order_facts(order, self._clock.now())
 
-    async def _order(self, payment: PaymentRef) -> Order | None:
-        """The order; None when PayPal, in its own words, has none of that id."""
+    async def _order(self, payment: PaymentRef) -> Order | NotThere:
+        """The order, or that PayPal, in its own words, has none of that id."""
         try:
             return await self._client.get_order(payment.provider_order_id)
-        except Rejected as refused:
-            if refused.provider_code not in NOT_FOUND:
+        except NotThere as missing:
+            if missing.provider_code not in NOT_FOUND:
                 raise
-            return None
+            return missing
 
     async def _void(
         self, payment: PaymentRef, authorization_id: str, key: str

@@ -16,6 +16,7 @@ A read moves nothing, so whatever befalls it, nothing was done by it.
 
 import ssl
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -156,6 +157,14 @@ class PayPalClient:
         return reply
 
 
+class NotThere(Rejected):
+    """PayPal has nothing of that id. `told_at`: when it said so, by its own clock."""
+
+    def __init__(self, detail: str, *, told_at: datetime | None, **known: Any) -> None:
+        super().__init__(detail, **known)
+        self.told_at = told_at
+
+
 def _text(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -182,8 +191,18 @@ def refusal(reply: Reply, doubt: type[ProviderError]) -> ProviderError:
             detail, provider_code=code, request_id=request_id, retry_after=retry_after(reply)
         )
     if problem.name and 400 <= reply.status < 500 and reply.status != 408:
+        if reply.status == 404:
+            return NotThere(detail, told_at=_date(reply), provider_code=code, request_id=request_id)
         return Rejected(detail, provider_code=code, request_id=request_id)
     return doubt(detail, provider_code=code, request_id=request_id)
+
+
+def _date(reply: Reply) -> datetime | None:
+    """When the answer was made, by PayPal's clock."""
+    try:
+        return parsedate_to_datetime(reply.headers["date"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return None
 
 
 def _problem(text: str) -> Problem | None:

@@ -40,7 +40,6 @@ traits = Traits(
         "PAYPAL_WEBHOOK_ID": "KIT",
     },
     shows_pages=True,
-    forgets_expired=True,  # PayPal answers 404 for an order that was not approved in time
     names_tries=False,  # a capture that is refused makes no object
     ordinary=lambda money: SCALE.to_provider(money) % 100 not in (13, 17, 19, 21, 23, 29),
 )

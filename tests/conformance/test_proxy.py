@@ -11,6 +11,8 @@ from aiohttp import web
 from gateway.conformance import Fault, FaultProxy, open_proxy
 from gateway.conformance.proxy import Kind
 
+DATE = "Sat, 01 Jan 2000 00:00:00 GMT"
+
 
 @dataclass
 class Upstream:
@@ -24,7 +26,7 @@ class Upstream:
         self.acts.append(f"{request.method} {request.path_qs} {body}".strip())
         names = sorted(name.lower() for name in request.headers)
         said = {"act": len(self.acts), "body": body, "headers": names, "self": f"{self.url}/me"}
-        return web.json_response(said, headers={"X-Act": str(len(self.acts))})
+        return web.json_response(said, headers={"X-Act": str(len(self.acts)), "Date": DATE})
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ async def test_it_passes_on_what_it_is_given(
     async with http.put(f"{proxy.url}/a/b%2Fc?d=e&f", data=b"body", headers=headers) as answer:
         said = await answer.json()
         assert answer.headers["X-Act"] == "1"
+        assert answer.headers.getall("Date") == [DATE], "the provider's time, not the proxy's"
     assert upstream.acts == ["PUT /api/a/b%2Fc?d=e&f body"]
     assert {"idempotency-key", "content-type"} <= set(said["headers"])
     assert said["self"] == f"{proxy.url}/me", "what the provider links to leads through the proxy"

@@ -101,7 +101,7 @@ def fake_paypal() -> Iterator[FakePayPal]:
                 return
             time.sleep(answer.seconds)
             content = answer.content()
-            self.send_response(answer.status)
+            self.send_response_only(answer.status)  # with no time but what the answer says
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             if answer.status != 204 and "content-length" not in answer.headers:

@@ -1,6 +1,9 @@
 """The verbs' decisions, each answer of PayPal's told to the fake."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
@@ -23,7 +26,7 @@ from gateway.facts import (
 )
 from gateway.money import Money
 from gateway.provider import Cancels, Captures, FindsRefunds, PaymentProvider, RefundRequest
-from providers.paypal.adapter import DECLINES, LOOK_AGAIN
+from providers.paypal.adapter import DECLINES, KEPT, LOOK_AGAIN
 from tests.paypal import payloads as p
 from tests.paypal.fake import Answer, FakePayPal
 from tests.paypal.signing import NOW
@@ -201,6 +204,33 @@ async def test_an_order_that_is_gone_has_expired(
 ) -> None:
     fake.on(ORDER, GONE)
     assert await adapter.confirm(PAYMENT, key="op") == [Expired(object_id=p.ORDER_ID, at=NOW)]
+
+
+@pytest.mark.parametrize("verb", ["confirm", "cancel"])
+async def test_an_order_that_paypal_cannot_have_forgotten_yet_is_not_over(
+    adapter: PaymentProvider, fake: FakePayPal, verb: str
+) -> None:
+    act = getattr(adapter, verb)
+    created = NOW - timedelta(days=1)
+    payment = msgspec.structs.replace(PAYMENT, created_at=created)
+    young = created + KEPT - timedelta(seconds=1)
+    fake.on(ORDER, replace(GONE, headers={"Date": format_datetime(young, usegmt=True)}))
+    with pytest.raises(Unavailable, match="credentials"):
+        await act(payment, key="op")
+    old = created + KEPT
+    fake.on(ORDER, replace(GONE, headers={"Date": format_datetime(old, usegmt=True)}))
+    assert await act(payment, key="op") == [Expired(object_id=p.ORDER_ID, at=NOW)]
+
+
+async def test_an_answer_without_a_time_is_of_now(
+    adapter: PaymentProvider, fake: FakePayPal
+) -> None:
+    fake.on(ORDER, replace(GONE, headers={"Date": "soon"}))
+    payment = msgspec.structs.replace(PAYMENT, created_at=NOW - KEPT + timedelta(seconds=1))
+    with pytest.raises(Unavailable, match="credentials"):
+        await adapter.confirm(payment, key="op")
+    payment = msgspec.structs.replace(PAYMENT, created_at=NOW - KEPT)
+    assert await adapter.confirm(payment, key="op") == [Expired(object_id=p.ORDER_ID, at=NOW)]
 
 
 async def test_what_was_paid_outlives_its_order(adapter: PaymentProvider, fake: FakePayPal) -> None:

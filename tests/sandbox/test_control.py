@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -27,6 +28,13 @@ def test_reset_forgets_everything_but_addresses_and_keys(
     moved = datetime.fromisoformat(sandbox.look("clock")["now"]).timestamp()
     assert abs(moved - datetime.now().astimezone().timestamp()) < 60
     sandbox.control("webhooks", provider="stripe", url="")
+
+
+def test_answers_have_the_sandboxs_time(sandbox: RunningSandbox, api: StripeApi) -> None:
+    sandbox.control("clock", advance_seconds=86_400)
+    date = api.send("GET", "checkout/sessions").headers.get_list("date")
+    told = parsedate_to_datetime(", ".join(date))
+    assert abs(told - datetime.fromisoformat(sandbox.look("clock")["now"])).total_seconds() < 60
 
 
 @pytest.mark.parametrize(
