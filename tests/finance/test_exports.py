@@ -243,6 +243,17 @@ async def served(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     await task
 
 
+async def ask(
+    client: httpx.AsyncClient, version: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which a file was asked for, in this version of HTTP."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+    key = client.headers["Authorization"]
+    asks = f"GET /v1/exports/orders HTTP/{version}\r\nHost: pay\r\nAuthorization: {key}\r\n\r\n"
+    writer.write(asks.encode())
+    return reader, writer
+
+
 def exports_counted(gateway: Gateway, outcome: str) -> float:
     for line in gateway.services.metrics.render().decode().splitlines():
         if line.startswith("gateway_export_seconds_count") and f'outcome="{outcome}"' in line:
@@ -280,12 +291,7 @@ async def test_half_a_file_does_not_look_whole(
 
 async def test_http_1_0_cannot_show_that_a_file_is_not_whole(gateway: Gateway) -> None:
     async with served(gateway) as client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
-        writer.write(
-            b"GET /v1/exports/orders HTTP/1.0\r\nAuthorization: Bearer "
-            + gateway.secret.encode()
-            + b"\r\n\r\n"
-        )
+        reader, writer = await ask(client, "1.0")
         answer = await reader.read()
         writer.close()
     assert b" 422 " in answer.partition(b"\r\n")[0]
@@ -350,12 +356,7 @@ async def test_who_takes_no_more_of_it_keeps_no_room(
     monkeypatch.setattr(Flat, "_batch", endless)
     monkeypatch.setattr(answers, "STALLED", 0.2)
     async with served(gateway) as client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
-        writer.write(
-            b"GET /v1/exports/orders HTTP/1.1\r\nHost: pay\r\nAuthorization: Bearer "
-            + gateway.secret.encode()
-            + b"\r\n\r\n"
-        )
+        reader, writer = await ask(client, "1.1")
 
         async def broken_off() -> bool:
             return exports_counted(gateway, "broken_off") == 1
