@@ -8,11 +8,12 @@ far as retries allow: a later one waits while an earlier one is pending that has
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
+
+from gateway.http_date import http_date
 
 DeliveryStatus = Literal["pending", "delivered", "failed", "canceled"]
 EndpointStatus = Literal["enabled", "disabled"]
@@ -158,11 +159,10 @@ def retry_after(reply: Reply, now: datetime) -> timedelta | None:
     if text.isascii() and text.isdigit():
         wait = timedelta(seconds=min(int(text[:9]), 10**8))
     else:
-        try:
-            at = parsedate_to_datetime(text)
-        except ValueError:
+        at = http_date(text)
+        if at is None:
             return None
-        wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+        wait = at - now
     return min(max(wait, timedelta()), LONGEST_RETRY_AFTER)
 
 

@@ -222,10 +222,10 @@ BUGS = (
     ),
     _bug(
         "a new order that PayPal does not know has expired",
-        ("adapter.py", "told_at - payment.created_at < KEPT", "KEPT is None"),
+        ("adapter.py", "(told_at or now) - payment.created_at < KEPT", "KEPT is None"),
     ),
     _bug(
         "the age of an order is told by our clock",
-        ("adapter.py", "told_at = missing.told_at or now", "told_at = now"),
+        ("adapter.py", "(told_at or now) - payment", "now - payment"),
     ),
 )

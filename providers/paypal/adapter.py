@@ -50,7 +50,6 @@ from providers.paypal.webhook import WebhookVerifier
 #: For so long at least PayPal keeps an order that nobody approves; a 404 before then has another
 #: cause: credentials of another account, or an order so new that not all of PayPal knows it.
 KEPT = timedelta(hours=3)
-NOT_FOUND = frozenset({"RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"})
 #: Refusals of a capture that speak of the buyer's money: the buyer may go back and pay otherwise.
 DECLINES = frozenset(
     {
@@ -119,9 +118,10 @@ class PayPalAdapter:
 
         Only an order of exactly the payment's amount is captured: better no money than wrong money.
         """
-        order = await self._order(payment)
-        if isinstance(order, NotThere):
-            return await self._facts_without_order(payment, order)
+        try:
+            order = await self._client.get_order(payment.provider_order_id)
+        except NotThere as missing:
+            return await self._facts_without_order(payment, missing.told_at)
         facts = order_facts(order, self._clock.now())
         if order.status != "APPROVED" or _is_paid(facts):
             return facts
@@ -208,9 +208,10 @@ class PayPalAdapter:
     async def find_refunds(self, payment: PaymentRef) -> Sequence[ProviderFact]:
         """The order lists them. An order that PayPal no longer shows is Unavailable: that its
         refunds cannot be seen does not mean that there are none."""
-        order = await self._order(payment)
-        if isinstance(order, NotThere):
-            raise Unavailable("PayPal no longer shows the order whose refunds are sought")
+        try:
+            order = await self._client.get_order(payment.provider_order_id)
+        except NotThere:
+            raise Unavailable("PayPal no longer shows the order whose refunds are sought") from None
         now = self._clock.now()
         return [
             fact for unit in order.purchase_units for fact in refunds_of(unit.payments.refunds, now)
@@ -235,7 +236,7 @@ class PayPalAdapter:
         return list(dict.fromkeys([*facts, *order_facts(taken, self._clock.now())]))
 
     async def _facts_without_order(
-        self, payment: PaymentRef, missing: NotThere
+        self, payment: PaymentRef, told_at: datetime | None
     ) -> list[ProviderFact]:
         """PayPal no longer shows the order. What was paid under it still has its own address."""
         now = self._clock.now()
@@ -244,8 +245,7 @@ class PayPalAdapter:
         if payment.authorization_id is not None:
             held = await self._client.get_authorization(payment.authorization_id)
             return authorization_facts(held, now)
-        told_at = missing.told_at or now
-        if payment.created_at is not None and told_at - payment.created_at < KEPT:
+        if payment.created_at is not None and (told_at or now) - payment.created_at < KEPT:
             raise Unavailable(
                 "PayPal knows no such order, though it is younger than PayPal forgets one: are the "
                 "credentials those of the account that made it?"
@@ -254,19 +254,11 @@ class PayPalAdapter:
 
     async def _truth(self, payment: PaymentRef) -> list[ProviderFact]:
         """The order's facts, with nothing done to it."""
-        order = await self._order(payment)
-        if isinstance(order, NotThere):
-            return await self._facts_without_order(payment, order)
-        return order_facts(order, self._clock.now())
-
-    async def _order(self, payment: PaymentRef) -> Order | NotThere:
-        """The order, or that PayPal, in its own words, has none of that id."""
         try:
-            return await self._client.get_order(payment.provider_order_id)
+            order = await self._client.get_order(payment.provider_order_id)
         except NotThere as missing:
-            if missing.provider_code not in NOT_FOUND:
-                raise
-            return missing
+            return await self._facts_without_order(payment, missing.told_at)
+        return order_facts(order, self._clock.now())
 
     async def _void(
         self, payment: PaymentRef, authorization_id: str, key: str

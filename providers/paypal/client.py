@@ -16,7 +16,6 @@ A read moves nothing, so whatever befalls it, nothing was done by it.
 
 import ssl
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,6 +24,7 @@ import urllib3.exceptions
 
 from gateway import tracing
 from gateway.errors import OutcomeUnknown, ProviderError, Rejected, Unavailable
+from gateway.http_date import http_date
 from providers.paypal.resources import Detail, Order, Problem, Transaction, TransactionPage
 from providers.paypal.sdk import Reply, Sdk, retry_after
 
@@ -34,6 +34,7 @@ T = TypeVar("T")
 _WHOLE = "return=representation"
 #: The most that PayPal puts on a page of its report.
 _PAGE_SIZE = 500
+_NOT_FOUND = frozenset({"RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"})
 _NOTHING_SENT = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -158,7 +159,7 @@ class PayPalClient:
 
 
 class NotThere(Rejected):
-    """PayPal has nothing of that id. `told_at`: when it said so, by its own clock."""
+    """PayPal says that it has nothing of that id. `told_at`: when, by its own clock."""
 
     def __init__(self, detail: str, *, told_at: datetime | None, **known: Any) -> None:
         super().__init__(detail, **known)
@@ -191,18 +192,11 @@ def refusal(reply: Reply, doubt: type[ProviderError]) -> ProviderError:
             detail, provider_code=code, request_id=request_id, retry_after=retry_after(reply)
         )
     if problem.name and 400 <= reply.status < 500 and reply.status != 408:
-        if reply.status == 404:
-            return NotThere(detail, told_at=_date(reply), provider_code=code, request_id=request_id)
+        if code in _NOT_FOUND:
+            told_at = http_date(reply.headers.get("date"))
+            return NotThere(detail, told_at=told_at, provider_code=code, request_id=request_id)
         return Rejected(detail, provider_code=code, request_id=request_id)
     return doubt(detail, provider_code=code, request_id=request_id)
-
-
-def _date(reply: Reply) -> datetime | None:
-    """When the answer was made, by PayPal's clock."""
-    try:
-        return parsedate_to_datetime(reply.headers["date"]).astimezone(UTC)
-    except (KeyError, ValueError):
-        return None
 
 
 def _problem(text: str) -> Problem | None:

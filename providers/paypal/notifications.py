@@ -5,12 +5,12 @@ https://developer.paypal.com/docs/api/webhooks/v1/
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 import httpx
 import msgspec
 
 from gateway.errors import Unavailable, WebhookInvalid
+from gateway.http_date import http_date
 from gateway.provider import ListedEvent, RegisteredWebhook
 from providers.paypal.events import READERS, read_event
 from providers.paypal.resources import EventPage, Webhook, Webhooks
@@ -56,10 +56,8 @@ class Notifications:
             listed = msgspec.json.decode(response.content, type=Webhooks).webhooks
         except (msgspec.DecodeError, RecursionError, ValueError):
             raise Unavailable("PayPal's list of webhooks cannot be read") from None
-        date = response.headers.get("date")
-        return [self._registered(webhook) for webhook in listed], (
-            parsedate_to_datetime(date) if date else None
-        )
+        told_at = http_date(response.headers.get("date"))
+        return [self._registered(webhook) for webhook in listed], told_at
 
     def _registered(self, webhook: Webhook) -> RegisteredWebhook:
         sent = {kind.name for kind in webhook.event_types}

@@ -5,7 +5,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ import stripe
 
 from gateway import tracing
 from gateway.errors import OutcomeUnknown, Unavailable
+from gateway.http_date import http_date
 from providers.stripe.errors import mapped
 from providers.stripe.resources import Event, Listed, Page, RawPage
 from providers.stripe.settings import StripeSettings
@@ -164,7 +164,7 @@ def _request_id(answer: stripe.StripeResponse) -> str | None:
 def _sent_at(answer: stripe.StripeResponse) -> datetime | None:
     for name, value in answer.headers.items():
         if name.lower() == "date":
-            return parsedate_to_datetime(value)
+            return http_date(value)
     return None
 
 
